@@ -1,0 +1,1 @@
+"""The bridge between readers at the mat and the results people see."""

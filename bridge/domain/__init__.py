@@ -1,0 +1,1 @@
+"""Pure rules of race timing: no I/O, no clock, integers only."""

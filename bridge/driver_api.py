@@ -1,0 +1,363 @@
+"""All that a driver may know of the bridge: the versioned API between `drivers` and the rest.
+
+A driver is a value of type `Driver`. Its `session` makes one `Session` per connection: bytes in,
+events out, no I/O, no clock. Its `encode` makes the bytes a real reader would send, and its
+`emulator` answers as a real reader would; both serve tests, the demo and forwarding.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from bridge.domain.reads import Chip, Read, StampForm, UtcNs
+
+API_VERSION = 1
+MAIN = "main"
+"""Name of the channel a link opens by itself; a session may `Dial` more."""
+
+
+class Reason(Enum):
+    """Why bytes were not what the protocol says; counted per reader and shown."""
+
+    FRAMING = "framing"
+    """No frame could be found in these bytes."""
+    CHECKSUM = "checksum"
+    """A frame of the right shape whose checksum is wrong."""
+    FIELD = "field"
+    """A whole frame with a field that cannot be (hour 27, hundredth 0x7f)."""
+    OVERLONG = "overlong"
+    """More bytes than any frame has, without an end."""
+    UNKNOWN = "unknown"
+    """A whole frame of a kind the sheet does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Bytes that were not understood: kept, counted by reason, never an exception."""
+
+    raw: bytes
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A non-chip event of a reader: gun trigger, button, photocell."""
+
+    raw: bytes
+    name: str
+    """What fired, in the protocol's words: ``gun``, ``button``, ``beam``, ``marker``."""
+    stamp: int
+    form: StampForm
+    key: str | None = None
+    """Identity within the reader where (name, stamp) is not enough."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The reader told its time.
+
+    With `asked` it answers the last `Send(asks_clock=True)`: the link pairs it with the host's
+    time at the middle of that round trip and makes an offset sample of it.
+    """
+
+    raw: bytes
+    stamp: int
+    form: StampForm
+    asked: bool = True
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The reader's clock was moved by somebody: a new clock epoch begins."""
+
+    raw: bytes
+    before: int | None
+    """Old time as the protocol gives it (ns, form as the reader's stamps), or None."""
+    after: int | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Health of the reader: only the fields this frame told, by the common names.
+
+    Common names (use them where they fit): ``battery_pct``, ``battery_v``, ``mains``,
+    ``antennas`` (text of 0/1), ``operating`` (False: nothing is being recorded), ``stored``
+    (records in memory), ``file``, ``temperature_c``, ``firmware``, ``serial``, ``mode``.
+    """
+
+    raw: bytes
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Any other understood frame: acknowledgement, banner, echo, empty line."""
+
+    raw: bytes
+    note: str
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes for the reader, written once every read before them is durable.
+
+    So an acknowledgement stands right behind the reads it covers.
+    """
+
+    data: bytes
+    channel: str = MAIN
+    asks_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Open one more TCP connection to the same host (an Elite's control and replay ports).
+
+    Its bytes come in by `feed(data, channel)`; its end, or that it was refused, by `closed`.
+    """
+
+    channel: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Close this channel. On `MAIN` the link is dead and the supervisor connects again."""
+
+    why: str
+    channel: str = MAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """What the next session of this reader must know to ask for what was missed.
+
+    Made durable in one transaction with every read before it, and given back as `memory`.
+    """
+
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something a person must know, in words that say what to do. `on=False` takes it back."""
+
+    name: str
+    text: str
+    on: bool = True
+
+
+Kept = Read | Marker | Clock | ClockStep | Status | Control | Rejected
+"""Events that carry bytes of the reader, in wire order: every byte fed comes back once."""
+Event = Kept | Send | Dial | Hangup | Remember | Alarm
+
+
+class Session(Protocol):
+    """The sans-I/O half of a driver for one connection.
+
+    Total: any bytes are accepted, nothing raises. Every byte fed to a channel comes back once, in
+    the `raw` of a `Kept` event or in `pending`; how the bytes were cut changes nothing.
+    """
+
+    def opened(self, now_ns: int) -> list[Event]:
+        """Start talking: the main channel is up. `now_ns` is any monotonic clock."""
+        ...
+
+    def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:
+        """Take bytes as they came; return what is complete, in wire order."""
+        ...
+
+    def tick(self, now_ns: int) -> list[Event]:
+        """Let time pass: called about once a second on the clock of `opened`.
+
+        Polls, time-outs, repeats and dead-link detection live here.
+        """
+        ...
+
+    def closed(self, channel: str, *, refused: bool) -> list[Event]:
+        """A dialled channel ended or was refused. Never called for `MAIN`."""
+        ...
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes of the main channel held back because their frame is incomplete."""
+        ...
+
+
+class PassiveSession:
+    """Base for sessions of readers that are only listened to."""
+
+    def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
+        """Say nothing."""
+        return []
+
+    def tick(self, now_ns: int) -> list[Event]:  # noqa: ARG002
+        """Do nothing."""
+        return []
+
+    def closed(self, channel: str, *, refused: bool) -> list[Event]:  # noqa: ARG002
+        """Do nothing: no channel was dialled."""
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a session is told at birth."""
+
+    memory: str | None = None
+    """The last `Remember` of this reader, or None on the first connection ever."""
+    last_stamp: int | None = None
+    """Newest plausible stamp among this reader's durable reads, in the reader's own form."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """`[[reader]] options`, already checked by `Driver.check_options`."""
+    link: str = "tcp"
+    """``tcp`` or ``serial``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SerialLink:
+    """A serial port and how the reader wants it set."""
+
+    baud: int
+
+
+@dataclass(frozen=True, slots=True)
+class TcpLink:
+    """A TCP port the reader listens on."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One true passage of one chip in front of one antenna, for encoders and emulators."""
+
+    chip: Chip
+    stamp: int
+    """ns on the reader's clock, in the driver's own `stamp_form`."""
+    antenna: int = 1
+    rssi: float = -60.0
+    seq: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """What an emulator wants done on its sockets."""
+
+    data: bytes = b""
+    client: int | None = None
+    """Connection number; None: every client of `channel`."""
+    channel: str = MAIN
+    close: bool = False
+    """Close the connection after `data`."""
+    reset: bool = False
+    """Close it with a TCP RST, as a Lite does on port 9999."""
+
+
+class Emulator(Protocol):
+    """A reader made of software, sans-I/O: the other side of `Session`.
+
+    `now_ns` is the reader's own clock (ns in the driver's `stamp_form`), with whatever offset
+    the host of the emulator gives it.
+    """
+
+    channels: Mapping[str, int]
+    """Channel name -> TCP port number on a real reader; always has `MAIN`. The host adds the
+    difference to the main port it really listens on."""
+    piece: tuple[int, int] | None
+    """Smallest and largest number of bytes per TCP segment as measured, or None: as written."""
+
+    def connected(self, client: int, channel: str, now_ns: int) -> Sequence[Out]:
+        """A client connected."""
+        ...
+
+    def received(self, client: int, data: bytes, now_ns: int) -> Sequence[Out]:
+        """A client sent bytes."""
+        ...
+
+    def disconnected(self, client: int) -> None:
+        """A client went away."""
+        ...
+
+    def sighted(self, sighting: Sighting) -> Sequence[Out]:
+        """A chip crossed the mat: store it if the reader stores, send it if it sends."""
+        ...
+
+    def marked(self, name: str, stamp: int) -> Sequence[Out]:
+        """The gun was fired or the button pressed."""
+        ...
+
+    def tick(self, now_ns: int) -> Sequence[Out]:
+        """Let time pass (about every 100 ms): follow-up lines, progress, playback."""
+        ...
+
+
+def no_options(options: Mapping[str, object]) -> list[str]:
+    """Return one complaint per key: this driver has no options."""
+    return [f"unknown option {key!r}: this driver has none" for key in options]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """One kind of reader, as data: the bridge does the rest."""
+
+    name: str
+    title: str
+    links: tuple[SerialLink | TcpLink, ...]
+    stamp_form: StampForm
+    """What this reader's stamps normally are."""
+    can_tell_time: bool
+    """Whether the clock can be asked: then `clock = "corrected"` is the default."""
+    session: Callable[[Opening], Session]
+    encode: Callable[[Sighting], bytes]
+    """The read record a real reader sends for a sighting, line end included."""
+    emulator: Callable[[Mapping[str, object]], Emulator]
+    """Make an emulator from options (``memory``, ``mode``, ``kind`` ... as the driver documents)."""
+    extra: Callable[[bytes], Mapping[str, object]]
+    """Protocol fields of a read's frame for `decode`, which the hot path does not need."""
+    example_chip: Callable[[int], Chip]
+    """Chip number n of a made-up race, in this protocol's own form."""
+    check_options: Callable[[Mapping[str, object]], list[str]] = no_options
+    """Return complaints about `[[reader]] options`, empty if all is well."""
+    source: str = ""
+    """Where the facts come from."""
+
+
+__all__ = [
+    "API_VERSION",
+    "MAIN",
+    "Alarm",
+    "Chip",
+    "Clock",
+    "ClockStep",
+    "Control",
+    "Dial",
+    "Driver",
+    "Emulator",
+    "Event",
+    "Hangup",
+    "Kept",
+    "Marker",
+    "Opening",
+    "Out",
+    "PassiveSession",
+    "Read",
+    "Reason",
+    "Rejected",
+    "Remember",
+    "Send",
+    "SerialLink",
+    "Session",
+    "Sighting",
+    "StampForm",
+    "Status",
+    "TcpLink",
+    "UtcNs",
+    "no_options",
+]

@@ -1,0 +1,1 @@
+"""The readers we ship, one family each."""
