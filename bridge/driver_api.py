@@ -318,7 +318,7 @@ class Driver:
     encode: Callable[[Sighting], bytes]
     """The read record a real reader sends for a sighting, line end included."""
     emulator: Callable[[Mapping[str, object]], Emulator]
-    """Make an emulator from options (``memory``, ``mode``, ``kind`` ... as the driver documents)."""
+    """Make an emulator from options (``mode``, ``kind`` ... as the driver documents)."""
     extra: Callable[[bytes], Mapping[str, object]]
     """Protocol fields of a read's frame for `decode`, which the hot path does not need."""
     example_chip: Callable[[int], Chip]
