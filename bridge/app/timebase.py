@@ -1,0 +1,197 @@
+"""Place reads in time: each reader's policy, samples and arrivals, from what was journalled."""
+
+from collections.abc import Iterable, Mapping
+
+from bridge.app.ports import ClockSample, EventRow, SessionRow
+from bridge.domain.clocks import ClockTrack, ZoneClock, believable, by_zone
+from bridge.domain.reads import NS_PER_MS, StampForm
+from bridge.domain.results import TimedRead
+from bridge.domain.rules import ClockPolicy, ReaderRules
+
+BAD = -1
+"""`TimedRead.at` of a read whose clock cannot be believed."""
+ENVELOPE_STEP_NS = 20 * NS_PER_MS
+"""The lower envelope of arrivals moves in steps, so that times do not shiver."""
+
+
+class HostTime:
+    """UTC of a moment from the host's monotonic clock, once the truth about a boot is known.
+
+    A Pi has no battery clock: until the first synchronisation its UTC is that of the last stop.
+    Every record keeps the monotonic clock too; when the truth arrives, all of that boot is rebased.
+    """
+
+    def __init__(self, bases: Mapping[str, int]) -> None:
+        self._bases = dict(bases)
+
+    def learn(self, boot_id: str, base_ns: int) -> bool:
+        """Take UTC minus CLOCK_BOOTTIME of a synchronised moment; say whether it is the first."""
+        if boot_id in self._bases:
+            return False
+        self._bases[boot_id] = base_ns
+        return True
+
+    @property
+    def bases(self) -> Mapping[str, int]:
+        """Boot id -> UTC minus CLOCK_BOOTTIME."""
+        return self._bases
+
+    def utc(self, boot_id: str, boot_ns: int, utc_ns: int) -> int:
+        """Return UTC of a moment recorded as (`boot_ns`, `utc_ns`).
+
+        While both clocks agree to a second the recorded UTC stands: it is smoother than ours.
+        """
+        base = self._bases.get(boot_id)
+        if base is None:
+            return utc_ns
+        rebased = boot_ns + base
+        return utc_ns if abs(rebased - utc_ns) < 1_000 * NS_PER_MS else rebased
+
+
+class ReaderTime:
+    """Turns one reader's rows into `TimedRead`s by its policy."""
+
+    def __init__(self, rules: ReaderRules, *, can_tell_time: bool) -> None:
+        self.rules = rules
+        self.track = ClockTrack()
+        self._zone = ZoneClock(rules.zone)
+        self._asks = can_tell_time
+        self._envelope: tuple[int, int] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether reads can be placed now, or should wait for the first clock answer."""
+        waits = self.rules.clock is ClockPolicy.CORRECTED and self._asks
+        return self.track.known or not waits
+
+    def sample(self, sample: ClockSample, host_ns: int) -> int | None:
+        """Take a clock sample; return the lowest stamp whose time may have changed, or None."""
+        changed = self.track.add(
+            host_ns=host_ns,
+            rtt_ns=sample.rtt_ns,
+            stamp=sample.stamp,
+            form=sample.form,
+            step=sample.step,
+        )
+        return changed if self.rules.clock is ClockPolicy.CORRECTED else None
+
+    def at(self, stamp: int, form: int, arrived_ns: int) -> int:
+        """Return UTC ns of a read, `BAD` if its clock cannot be believed."""
+        policy = self.rules.clock
+        if policy is ClockPolicy.ARRIVAL or form == StampForm.ABSENT:
+            return arrived_ns
+        at: int | None = None
+        if policy is ClockPolicy.CORRECTED:
+            at = self.track.correct(stamp, form, arrived_ns)
+            if at is None:
+                at = self._by_envelope(stamp, form, arrived_ns)
+        if at is None:
+            at = by_zone(stamp, form, arrived_ns, self._zone)
+        return at if believable(at, arrived_ns, policy) else BAD
+
+    def envelope(self, stamp: int, form: int, arrived_ns: int) -> bool:
+        """Learn from an arrival of a reader that cannot be asked; say whether times changed.
+
+        Arrival minus stamp is never less than the true offset, so its lowest value is the best
+        estimate there is.
+        """
+        if self.rules.clock is not ClockPolicy.CORRECTED or self.track.known:
+            return False
+        if form == StampForm.ABSENT:
+            return False
+        lag = arrived_ns - stamp
+        if self._envelope is None or self._envelope[0] != form:
+            self._envelope = (form, lag)
+            return True
+        if lag < self._envelope[1] - ENVELOPE_STEP_NS:
+            self._envelope = (form, lag)
+            return True
+        return False
+
+    def _by_envelope(self, stamp: int, form: int, arrived_ns: int) -> int | None:
+        if self._envelope is None or self._envelope[0] != form:
+            return None
+        return min(stamp + self._envelope[1], arrived_ns)
+
+    def now(self, host_ns: int) -> int:
+        """Return what a read made now would be timed at (for closing passings)."""
+        if self.rules.clock is not ClockPolicy.READER:
+            return host_ns
+        offset = self.track.offset
+        if offset is None:
+            return host_ns
+        reader_now = host_ns - offset[0]
+        return by_zone(reader_now, StampForm.NAIVE, host_ns, self._zone)
+
+
+class TimeBase:
+    """All readers of this box."""
+
+    def __init__(
+        self,
+        readers: Iterable[ReaderTime],
+        sessions: Mapping[int, SessionRow],
+        bases: Mapping[str, int],
+    ) -> None:
+        self.host = HostTime(bases)
+        self.readers = {reader.rules.name: reader for reader in readers}
+        self._sessions: dict[int, tuple[str, str]] = {
+            number: (session.reader, session.boot_id) for number, session in sessions.items()
+        }
+
+    def session(self, session: SessionRow) -> None:
+        """Learn whose rows a new session number marks."""
+        self._sessions[session.id] = (session.reader, session.boot_id)
+
+    def sample(self, sample: ClockSample) -> tuple[str, int] | None:
+        """Take a sample; return (reader, lowest stamp that may have moved) or None."""
+        name, boot_id = self._sessions[sample.session]
+        reader = self.readers.get(name)
+        if reader is None:
+            return None
+        host = self.host.utc(boot_id, sample.boot_ns, sample.utc_ns)
+        changed = reader.sample(sample, host)
+        return None if changed is None else (name, changed)
+
+    def arrival(self, row: EventRow) -> int:
+        """Return UTC ns of a row's arrival."""
+        _, boot_id = self._sessions[row[1]]
+        return self.host.utc(boot_id, row[4], row[3])
+
+    def timed(self, rows: Iterable[EventRow]) -> list[TimedRead]:
+        """Place READ rows in time; rows of readers no longer configured are left out."""
+        sessions = self._sessions
+        readers = self.readers
+        utc = self.host.utc
+        reads: list[TimedRead] = []
+        for row in rows:
+            name, boot_id = sessions[row[1]]
+            reader = readers.get(name)
+            if reader is None:
+                continue
+            reads.append(timed_read(row, reader, utc(boot_id, row[4], row[3])))
+        return reads
+
+    def learn_envelopes(self, rows: Iterable[EventRow]) -> bool:
+        """Let readers that cannot be asked learn from arrivals; say whether times changed."""
+        changed = False
+        for row in rows:
+            reader = self.readers.get(self._sessions[row[1]][0])
+            if reader is not None and not reader.track.known:
+                changed |= reader.envelope(row[6], row[7], self.arrival(row))
+        return changed
+
+
+def timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead:
+    """Return the read of a READ row, placed in time."""
+    chip = row[5] or ""
+    key = row[11]
+    return TimedRead(
+        row[0],
+        reader.at(row[6], row[7], arrived_ns),
+        chip,
+        reader.rules.name,
+        row[9],
+        row[8],
+        key if key is not None else (chip, row[6]),
+    )

@@ -1,0 +1,199 @@
+"""From a reader's stamps to UTC: offset samples, clock epochs, zones (timing rule 8).
+
+Everything here is a function of what was recorded (stamps, samples, arrival times), so that the
+journal read again gives the same times. A stamp is compared with samples of its own form only, so
+`corrected` times need neither the reader's zone nor a right date.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bridge.domain.reads import DAY_NS, NS_PER_MS, NS_PER_S, StampForm
+from bridge.domain.rules import ClockPolicy
+
+STEP_NS = NS_PER_S
+"""Samples that disagree by more than this beyond their errors: somebody moved the clock."""
+RESOLUTION_NS = 10 * NS_PER_MS
+"""Coarsest resolution of a clock answer we know (IPICO: hundredths)."""
+FUTURE_NS = 5 * NS_PER_S
+"""A read cannot have happened later than it arrived; this much is forgiven."""
+EARLY_SLACK_NS = 2 * NS_PER_S
+_BUCKET_NS = 900 * NS_PER_S
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: stamps are naive
+
+
+@dataclass(slots=True)
+class _Piece:
+    """From `stamp` on, UTC = stamp + `offset_ns`, known to within `error_ns`."""
+
+    stamp: int
+    offset_ns: int
+    error_ns: int
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """A time in which nobody moved the reader's clock."""
+
+    began_ns: int
+    """Host UTC from which the epoch holds."""
+    form: int
+    pieces: list[_Piece]
+    starts: list[int] = field(default_factory=list)
+
+    def correct(self, stamp: int) -> int:
+        """Return the UTC of `stamp` by the sample in force at it (the first one before any)."""
+        index = bisect_right(self.starts, stamp) - 1
+        return stamp + self.pieces[max(index, 0)].offset_ns
+
+
+class ClockTrack:
+    """Offset of one reader's clock over time, from clock queries.
+
+    A step function: a new sample takes over only where it contradicts the one in force (drift) or
+    is twice as sharp, and only for stamps from itself on. So a time, once given, stays, and any
+    order of arrival gives the same.
+    """
+
+    def __init__(self) -> None:
+        self._epochs: list[_Epoch] = []
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any sample."""
+        return bool(self._epochs)
+
+    @property
+    def offset(self) -> tuple[int, int] | None:
+        """Return (offset ns, error ns) now in force: UTC minus reader time."""
+        if not self._epochs:
+            return None
+        piece = self._epochs[-1].pieces[-1]
+        return piece.offset_ns, piece.error_ns
+
+    def add(self, *, host_ns: int, rtt_ns: int, stamp: int, form: int, step: bool) -> int | None:
+        """Take a sample; return the lowest stamp whose time may have changed, or None.
+
+        Args:
+            host_ns: Host UTC at the middle of the round trip.
+            rtt_ns: Length of the round trip; its half is part of the error.
+            stamp: What the reader said.
+            form: `StampForm` of `stamp`.
+            step: The reader itself said that its clock was moved at this moment.
+        """
+        piece = _Piece(stamp, host_ns - stamp, rtt_ns // 2 + RESOLUTION_NS)
+        if not self._epochs:
+            self._begin(_Epoch(host_ns, form, [piece]))
+            return -(2**62)
+        epoch = self._epochs[-1]
+        last = epoch.pieces[-1]
+        gap = abs(piece.offset_ns - last.offset_ns)
+        doubt = piece.error_ns + last.error_ns
+        if step or form != epoch.form or gap > doubt + STEP_NS:
+            if not (step and gap <= doubt):  # a reported step that moved nothing is none
+                self._begin(_Epoch(host_ns, form, [piece]))
+                return stamp
+            return None
+        if gap > doubt or 2 * piece.error_ns <= last.error_ns:
+            epoch.pieces.append(piece)
+            epoch.starts.append(stamp)
+            return stamp
+        return None
+
+    def _begin(self, epoch: _Epoch) -> None:
+        epoch.starts = [piece.stamp for piece in epoch.pieces]
+        self._epochs.append(epoch)
+
+    def correct(self, stamp: int, form: int, arrived_ns: int) -> int | None:
+        """Return UTC ns of a stamp, or None without a sample of its form.
+
+        After a step back one stamp can mean two moments. The right one lies inside its epoch and
+        not after the arrival; if two do, the later one (a live read is far more common than an
+        old one out of a reader's memory).
+        """
+        fallback: int | None = None
+        ends_ns = 2**62
+        for epoch in reversed(self._epochs):
+            if epoch.form == form:
+                at = epoch.correct(stamp)
+                first = epoch is self._epochs[0]
+                inside = first or at >= epoch.began_ns - EARLY_SLACK_NS
+                if inside and at <= min(arrived_ns + FUTURE_NS, ends_ns + EARLY_SLACK_NS):
+                    return at
+                fallback = at if fallback is None else fallback
+            ends_ns = epoch.began_ns
+        return fallback
+
+
+class ZoneClock:
+    """Naive stamps of one zone to UTC, by the zone's table; folds resolved by arrival."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+        self._offsets: dict[int, tuple[int, ...]] = {}
+
+    def to_utc(self, stamp: int, arrived_ns: int) -> int:
+        """Return UTC ns. In the hour that occurs twice, the reading nearest to arrival wins."""
+        bucket = stamp // _BUCKET_NS
+        offsets = self._offsets.get(bucket)
+        if offsets is None:
+            if len(self._offsets) > 1024:  # noqa: PLR2004 - a day has 96 buckets
+                self._offsets.clear()
+            offsets = self._offsets[bucket] = self._offsets_at(bucket * _BUCKET_NS)
+        if len(offsets) == 1:
+            return stamp - offsets[0]
+        return min((stamp - offset for offset in offsets), key=lambda at: abs(arrived_ns - at))
+
+    def _offsets_at(self, naive_ns: int) -> tuple[int, ...]:
+        try:
+            local = _EPOCH + timedelta(microseconds=naive_ns // 1000)
+            both = {_offset_ns(local.replace(tzinfo=self._zone, fold=fold)) for fold in (0, 1)}
+        except (OverflowError, ValueError):
+            return (0,)
+        return tuple(sorted(both))
+
+
+def _offset_ns(moment: datetime) -> int:
+    offset = moment.utcoffset() or timedelta()
+    return int(offset.total_seconds()) * NS_PER_S
+
+
+def place_time_of_day(time_of_day: int, arrived_utc: int, zone: ZoneClock) -> int:
+    """Return the UTC of a time without a date, on the local day that brings it nearest to arrival."""
+    offset = arrived_utc - zone.to_utc(arrived_utc, arrived_utc)
+    local_arrival = arrived_utc + offset
+    midnight = local_arrival - local_arrival % DAY_NS
+    tod = time_of_day % DAY_NS
+    local = min(
+        (midnight + shift + tod for shift in (-DAY_NS, 0, DAY_NS)),
+        key=lambda at: abs(at - local_arrival),
+    )
+    return zone.to_utc(local, arrived_utc)
+
+
+def by_zone(stamp: int, form: int, arrived_ns: int, zone: ZoneClock) -> int:
+    """Return UTC ns of a stamp taken at its word."""
+    if form == StampForm.UTC:
+        return stamp
+    if form == StampForm.NAIVE:
+        return zone.to_utc(stamp, arrived_ns)
+    if form == StampForm.TIME_OF_DAY:
+        return place_time_of_day(stamp, arrived_ns, zone)
+    return arrived_ns
+
+
+def believable(at: int, arrived_ns: int, policy: ClockPolicy) -> bool:
+    """Say whether a time can be: under `reader` always, else not after its own arrival."""
+    return policy is ClockPolicy.READER or at <= arrived_ns + FUTURE_NS
+
+
+def utc_text(at_ns: int, zone: ZoneInfo | None = None) -> str:
+    """Return an instant as ISO 8601 with ms, in `zone` with its offset or in UTC with ``Z``."""
+    seconds, rest = divmod(at_ns, NS_PER_S)
+    moment = datetime.fromtimestamp(seconds, tz=zone or UTC)
+    text = moment.isoformat(timespec="seconds")
+    split = 19
+    tail = "Z" if zone is None else text[split:]
+    return f"{text[:split]}.{rest // NS_PER_MS:03d}{tail}"
