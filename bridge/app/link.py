@@ -1,0 +1,317 @@
+"""Carry one connection's bytes through its session into the journal, and answer the reader."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from bridge.app.ports import Clock as HostClock
+from bridge.app.ports import ClockSample, Transport
+from bridge.domain.reads import NS_PER_S, Read
+from bridge.driver_api import (
+    MAIN,
+    Alarm,
+    Clock,
+    ClockStep,
+    Dial,
+    Event,
+    Hangup,
+    Kept,
+    Reason,
+    Rejected,
+    Remember,
+    Send,
+    Session,
+    Status,
+)
+from bridge.errors import LinkError
+
+log = structlog.get_logger(__name__)
+
+COALESCE_S = 0.005
+"""While a reader is busy its socket is left alone this long: a wake-up costs more than a read."""
+TICK_S = 1.0
+CLOCK_WAIT_NS = 5 * NS_PER_S
+"""An answer to a clock query that took longer says nothing about the clock."""
+
+
+@dataclass(slots=True)
+class ReaderState:
+    """What is known of one reader right now, for health, displays and `status`."""
+
+    name: str
+    location: str
+    driver: str
+    url: str
+    state: str = "connecting"
+    since_ns: int = 0
+    last_byte_ns: int | None = None
+    last_read_ns: int | None = None
+    reads: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+    detail: str = ""
+    fields: dict[str, object] = field(default_factory=dict)
+    alarms: dict[str, str] = field(default_factory=dict)
+    changed: bool = True
+    """Set on every change of state worth telling; whoever tells it clears it."""
+
+    def enter(self, state: str, now_ns: int, detail: str = "") -> None:
+        """Go into a state; remembers since when."""
+        if state != self.state or self.since_ns == 0:
+            self.since_ns = now_ns
+            self.changed = True
+        if detail != self.detail:
+            self.changed = True
+        self.state, self.detail = state, detail
+
+
+class Desk(Protocol):
+    """Where events are handed in; implemented by the intake."""
+
+    def take(
+        self,
+        session: int,
+        kept: list[Kept],
+        utc_ns: int,
+        boot_ns: int,
+        *,
+        memory: str | None,
+        samples: list[ClockSample],
+    ) -> Awaitable[None]:
+        """Take events at once, in order; the awaitable ends when they are durable."""
+        ...
+
+    async def room(self) -> None:
+        """Wait while too much is not yet durable."""
+        ...
+
+
+@dataclass(slots=True)
+class _Parcel:
+    """What is handed to the desk in one piece."""
+
+    kept: list[Kept] = field(default_factory=list)
+    samples: list[ClockSample] = field(default_factory=list)
+    memory: str | None = None
+    reads: int = 0
+
+
+Dialler = Callable[[int], Awaitable[Transport]]
+"""Open one more TCP connection to the reader's host, to the given port."""
+
+
+class Connection:
+    """One connection of one reader, from up to down."""
+
+    def __init__(
+        self,
+        *,
+        session_id: int,
+        session: Session,
+        transport: Transport,
+        dial: Dialler,
+        desk: Desk,
+        clock: HostClock,
+        state: ReaderState,
+        coalesce: bool = True,
+    ) -> None:
+        self._id = session_id
+        self._session = session
+        self._transports: dict[str, Transport] = {MAIN: transport}
+        self._dial = dial
+        self._desk = desk
+        self._clock = clock
+        self._state = state
+        self._coalesce = coalesce
+        self._outgoing: asyncio.Queue[tuple[Awaitable[None] | None, Send]] = asyncio.Queue()
+        self._asked_ns: int | None = None
+        self._stepped = False
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Run until the link ends.
+
+        Raises:
+            LinkError: Always, in the end: why the link ended.
+        """
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._handle(self._session.opened(self._clock.boot_ns()))
+                self._group.create_task(self._answer(), name="answer")
+                self._group.create_task(self._tick(), name="tick")
+                self._group.create_task(self._listen(MAIN), name="listen")
+        except* LinkError as group:
+            raise _first(group) from None
+        finally:
+            self._keep_the_rest()
+            for transport in self._transports.values():
+                transport.close()
+
+    def _keep_the_rest(self) -> None:
+        """Journal what the link's end cut off: no byte of a reader is lost unaccounted."""
+        if rest := self._session.pending:
+            cut = Rejected(rest, Reason.FRAMING, "cut off by the end of the connection")
+            self._handle([cut])
+
+    async def _listen(self, channel: str) -> None:
+        transport = self._transports[channel]
+        previous = 0
+        while data := await transport.read():
+            boot_ns = self._clock.boot_ns()
+            utc_ns = self._clock.utc_ns()
+            if channel == MAIN:
+                self._state.last_byte_ns = utc_ns
+            self._handle(self._session.feed(data, channel), utc_ns, boot_ns)
+            await self._desk.room()
+            if self._coalesce and boot_ns - previous < 2 * COALESCE_S * NS_PER_S:
+                await self._clock.sleep(COALESCE_S)
+            previous = boot_ns
+        if channel == MAIN:
+            raise LinkError("the reader closed the connection")
+
+    async def _side(self, dial: Dial) -> None:
+        """Run a dialled channel; its end is news for the session, never the end of the link."""
+        refused = True
+        try:
+            self._transports[dial.channel] = await self._dial(dial.port)
+            refused = False
+            await self._listen(dial.channel)
+        except LinkError as error:
+            log.debug("side channel ended", channel=dial.channel, reason=str(error))
+        finally:
+            transport = self._transports.pop(dial.channel, None)
+            if transport is not None:
+                transport.close()
+        self._handle(self._session.closed(dial.channel, refused=refused))
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            self._handle(self._session.tick(self._clock.boot_ns()))
+
+    async def _answer(self) -> None:
+        """Write what the session owes, each piece once every read before it is durable."""
+        while True:
+            durable, send = await self._outgoing.get()
+            if durable is not None:
+                await durable
+            transport = self._transports.get(send.channel)
+            if transport is None:
+                continue
+            if send.asks_clock:
+                self._asked_ns = self._clock.boot_ns()
+            try:
+                await transport.write(send.data)
+            except LinkError:
+                if send.channel == MAIN:
+                    raise
+
+    def _handle(
+        self, events: list[Event], utc_ns: int | None = None, boot_ns: int | None = None
+    ) -> None:
+        """Hand everything kept to the desk at once, in order; queue what must be written.
+
+        Raises:
+            LinkError: The session hung up; everything before it has been taken.
+        """
+        if not events:
+            return
+        utc = self._clock.utc_ns() if utc_ns is None else utc_ns
+        boot = self._clock.boot_ns() if boot_ns is None else boot_ns
+        parcel = _Parcel()
+        orders: list[Dial | Hangup | Alarm] = []
+        durable: Awaitable[None] | None = None
+        for event in events:
+            if type(event) is Read:
+                parcel.kept.append(event)
+                parcel.reads += 1
+            elif isinstance(event, Send):
+                durable = self._hand_in(parcel, utc, boot) or durable
+                parcel = _Parcel()
+                self._outgoing.put_nowait((durable, event))
+            elif isinstance(event, Remember):
+                parcel.memory = event.memory
+            elif isinstance(event, Dial | Hangup | Alarm):
+                orders.append(event)
+            else:
+                parcel.kept.append(event)
+                self._note(event, utc, boot, parcel.samples)
+        self._hand_in(parcel, utc, boot)
+        for order in orders:
+            self._obey(order)
+
+    def _hand_in(self, parcel: "_Parcel", utc: int, boot: int) -> Awaitable[None] | None:
+        if parcel.reads:
+            self._state.reads += parcel.reads
+            self._state.last_read_ns = utc
+        if not (parcel.kept or parcel.samples or parcel.memory is not None):
+            return None
+        return self._desk.take(
+            self._id, parcel.kept, utc, boot, memory=parcel.memory, samples=parcel.samples
+        )
+
+    def _obey(self, event: Dial | Hangup | Alarm) -> None:
+        match event:
+            case Dial():
+                if self._group is not None:
+                    self._group.create_task(self._side(event), name=f"side {event.channel}")
+            case Hangup(why, channel):
+                if channel == MAIN:
+                    raise LinkError(why)
+                transport = self._transports.get(channel)
+                if transport is not None:
+                    transport.close()
+            case Alarm(name, text, on):
+                self._alarm(name, text if on else None)
+
+    def _note(self, event: Kept, utc: int, boot: int, samples: list[ClockSample]) -> None:
+        match event:
+            case Rejected(_, reason, _):
+                counts = self._state.rejected
+                counts[reason.value] = counts.get(reason.value, 0) + 1
+            case ClockStep():
+                self._stepped = True
+                self._alarm("clock_step", f"the reader's clock was moved: {event.detail}".strip())
+            case Status(_, fields):
+                if any(self._state.fields.get(name) != value for name, value in fields.items()):
+                    self._state.changed = True
+                self._state.fields.update(fields)
+            case Clock() if event.asked and self._asked_ns is not None:
+                rtt = boot - self._asked_ns
+                self._asked_ns = None
+                if rtt <= CLOCK_WAIT_NS:
+                    samples.append(
+                        ClockSample(
+                            self._id,
+                            utc - rtt // 2,
+                            boot - rtt // 2,
+                            rtt,
+                            event.stamp,
+                            int(event.form),
+                            self._stepped,
+                        )
+                    )
+                    self._stepped = False
+            case _:
+                pass
+
+    def _alarm(self, name: str, text: str | None) -> None:
+        alarms = self._state.alarms
+        if text is None:
+            if alarms.pop(name, None) is not None:
+                self._state.changed = True
+        elif alarms.get(name) != text:
+            alarms[name] = text
+            self._state.changed = True
+            log.warning("reader alarm", reader=self._state.name, alarm=name, text=text)
+
+
+def _first(group: BaseExceptionGroup[LinkError]) -> LinkError:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error)
+        return error
+    return LinkError("the link ended")

@@ -1,0 +1,145 @@
+"""Keep one reader connected for ever: connect, run, say why it ended, try again."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from bridge.app.link import Connection, Desk, Dialler, ReaderState
+from bridge.app.ports import Clock, Transport
+from bridge.driver_api import Driver, Opening
+from bridge.errors import BridgeError, LinkError, PeerError
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 10.0
+STEADY_S = 30.0
+"""A connection that lived this long was a good one: the next pause is short again."""
+
+
+class Connector(Protocol):
+    """How one reader is reached: dial, listen, or open the port."""
+
+    async def connect(self) -> Transport:
+        """Return the open stream.
+
+        Raises:
+            LinkError: Not now; the text says why.
+        """
+        ...
+
+    async def dial(self, port: int) -> Transport:
+        """Open one more connection to the same host.
+
+        Raises:
+            LinkError: Refused, or this kind of link has no host.
+        """
+        ...
+
+
+class FrontDesk(Desk, Protocol):
+    """The desk as the supervisor sees it: it also opens sessions."""
+
+    def open_session(self, reader: str) -> int:
+        """Return the number of a new session of this reader."""
+        ...
+
+    def opening(self, reader: str) -> tuple[str | None, int | None]:
+        """Return (memory, newest stamp) of this reader."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One configured reader, ready to be run."""
+
+    name: str
+    location: str
+    driver: Driver
+    link: str
+    """``tcp``, ``tcp-listen`` or ``serial``."""
+    options: Mapping[str, object]
+    connector: Connector
+    coalesce: bool = True
+
+
+class Backoff:
+    """Pauses that double up to a cap, with jitter so that many boxes do not knock in step."""
+
+    def __init__(self, first_s: float = FIRST_PAUSE_S, longest_s: float = LONGEST_PAUSE_S) -> None:
+        self._first_s = first_s
+        self._longest_s = longest_s
+        self._next_s = first_s
+
+    def reset(self) -> None:
+        """Begin again with the shortest pause."""
+        self._next_s = self._first_s
+
+    def pause_s(self) -> float:
+        """Return how long to wait now, between half and all of the present pause."""
+        pause = self._next_s
+        self._next_s = min(self._next_s * 2, self._longest_s)
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+async def supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: ReaderState) -> None:
+    """Run one reader until cancelled; nothing that happens to it ends this, or another reader."""
+    backoff = Backoff()
+    while True:
+        began = clock.boot_ns()
+        state.enter("connecting", clock.utc_ns(), state.detail)
+        try:
+            transport = await reader.connector.connect()
+            began = clock.boot_ns()
+            await _converse(reader, transport, desk, clock, state)
+        except PeerError as error:
+            _failed(state, clock, error)
+            await clock.sleep(LONGEST_PAUSE_S)
+        except BridgeError as error:
+            _failed(state, clock, error)
+        except Exception:  # bulkhead: a bug in one driver stops no other reader
+            _failed(state, clock, LinkError(f"internal error in driver {reader.driver.name}"))
+            log.exception("driver failed", reader=reader.name)
+        if clock.boot_ns() - began > STEADY_S * 1_000_000_000:
+            backoff.reset()
+        await clock.sleep(backoff.pause_s())
+
+
+async def _converse(
+    reader: Reader, transport: Transport, desk: FrontDesk, clock: Clock, state: ReaderState
+) -> None:
+    memory, last_stamp = desk.opening(reader.name)
+    session = reader.driver.session(
+        Opening(
+            memory=memory,
+            last_stamp=last_stamp,
+            options=reader.options,
+            link="serial" if reader.link == "serial" else "tcp",
+        )
+    )
+    session_id = desk.open_session(reader.name)
+    state.connections += 1
+    state.alarms.clear()
+    state.enter("connected", clock.utc_ns())
+    log.info("reader connected", reader=reader.name, location=reader.location)
+    dial: Dialler = reader.connector.dial
+    await Connection(
+        session_id=session_id,
+        session=session,
+        transport=transport,
+        dial=dial,
+        desk=desk,
+        clock=clock,
+        state=state,
+        coalesce=reader.coalesce,
+    ).run()
+
+
+def _failed(state: ReaderState, clock: Clock, error: BridgeError) -> None:
+    text = str(error)
+    if state.state == "connected" or text != state.detail:
+        log.warning("reader lost", reader=state.name, reason=text)
+    state.enter("failed", clock.utc_ns(), text)
