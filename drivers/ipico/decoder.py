@@ -1,0 +1,161 @@
+r"""The stream of a reader, cut into lines and decoded: records, control frames, text, damage.
+
+Lines end in CR LF; reads, replies and unasked frames interleave between lines, never inside one.
+TCP segments mean nothing: a Lite flushes 4 to 20 bytes at a time.
+"""
+
+import re
+from struct import Struct
+from typing import Final
+from zlib import adler32
+
+from bridge.domain.reads import NS_PER_S, Read, StampForm
+from bridge.driver_api import Control, Kept, Reason, Rejected
+from drivers.ipico import control, records, salvage
+
+MAX_FRAME: Final = 1024
+"""Longer than any control frame (522 bytes) and the banner (105): beyond it is noise."""
+RECORD_SIZE: Final = 38
+_SECONDS_KEPT: Final = 4096
+_RECORDS: Final = Struct("38s")
+_RUN: Final = re.compile(rb"(?:aa[0-9a-f]{34}\r\n)++")
+_TEXT: Final = re.compile(rb"(?=[\x20-\x7e]*[g-zG-Z])(?=[\x20-\x7e]* )[\x20-\x7e]+")
+_HEX: Final = re.compile(rb"[0-9a-f]*", re.IGNORECASE)
+
+# What a record of the plain 38 bytes adds up to in its low 8 bits, header, LRC characters and CR
+# LF included, if its LRC is right: one sum over the whole line and one look-up check it.
+_LINE_SUM: Final = {
+    f"{lrc:02x}": (2 * ord("a") + lrc + sum(f"{lrc:02x}".encode()) + 13 + 10) & 0xFF
+    for lrc in range(256)
+}
+_HUNDREDTHS: Final = {f"{n:02x}": n * records.HUNDREDTH_NS for n in range(100)}
+_NAIVE: Final = StampForm.NAIVE
+
+
+class Decoder:
+    """Decode one connection in ASCII mode.
+
+    Total; every byte fed comes back once, in an event's `raw` or in `pending`.
+
+    Attributes:
+        has_only_reads: Whether the last `feed` gave nothing but reads.
+    """
+
+    def __init__(self) -> None:
+        self._pending = b""
+        self._seconds: dict[str, int] = {}
+        """``yymmddhhmmss`` of the last records -> ns: many fall into one second."""
+        self.has_only_reads = True
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes of a line that is not complete yet."""
+        return self._pending
+
+    def feed(self, data: bytes) -> list[Kept]:
+        """Take bytes as they came; return what is complete, in wire order."""
+        buffer = self._pending + data
+        events: list[Kept] = []
+        self.has_only_reads = True
+        at = 0
+        while True:
+            run = _RUN.match(buffer, at)
+            if run:
+                self._decode_run(run[0], events)
+                at = run.end()
+                continue
+            end = buffer.find(b"\n", at, at + MAX_FRAME) + 1
+            if end:
+                self._add(decode_line(buffer[at:end]), events)
+                at = end
+            elif len(buffer) - at >= MAX_FRAME:
+                piece, found = salvage.overlong(buffer[at : at + MAX_FRAME])
+                self._add(found, events)
+                at += piece
+            else:
+                break
+        self._pending = buffer[at:]
+        return events
+
+    def flush(self) -> list[Kept]:
+        """Decode what is left, as a line: the stream has ended, perhaps without its CR LF."""
+        rest, self._pending = self._pending, b""
+        return decode_line(rest) if rest else []
+
+    def _add(self, found: list[Kept], events: list[Kept]) -> None:
+        events += found
+        if self.has_only_reads:
+            self.has_only_reads = all(type(event) is Read for event in found)
+
+    def _decode_run(self, run: bytes, events: list[Kept]) -> None:
+        """Decode back-to-back plain lower-case records: the hot path."""
+        text = run.decode("ascii")
+        line_sum, hundredths_of, seconds = _LINE_SUM, _HUNDREDTHS, self._seconds
+        make, add = tuple.__new__, events.append
+        at = 0
+        for (raw,) in _RECORDS.iter_unpack(run):
+            second = seconds.get(text[at + 20 : at + 32])
+            hundredths = hundredths_of.get(text[at + 32 : at + 34])
+            if (
+                second is not None
+                and hundredths is not None
+                and adler32(raw, 0) & 0xFF == line_sum[text[at + 34 : at + 36]]
+            ):
+                chip, unit = text[at + 4 : at + 16], text[at + 2 : at + 4]
+                stamp = second + hundredths
+                add(make(Read, (raw, chip, stamp, _NAIVE, None, None, unit, None, None)))
+            else:
+                found = decode_line(raw)
+                self._add(found, events)
+                self._learn(text[at + 20 : at + 32], found[0])
+            at += RECORD_SIZE
+
+    def _learn(self, digits: str, event: Kept) -> None:
+        if type(event) is Read and len(event.raw) == RECORD_SIZE:
+            if len(self._seconds) >= _SECONDS_KEPT:
+                self._seconds.clear()
+            self._seconds[digits] = event.stamp - event.stamp % NS_PER_S
+
+
+def decode_line(line: bytes) -> list[Kept]:
+    r"""Decode one line with its ``\n``: one event, or several if it was cut or glued.
+
+    The events' `raw` together are the line.
+    """
+    body = line.rstrip(b"\r\n")
+    if not body:
+        return [Control(line, "empty line")]
+    event = _whole(line, body)
+    if not isinstance(event, Rejected) or event.reason is Reason.UNKNOWN:
+        return [event]
+    return salvage.pieces(line) or [event]
+
+
+def _whole(line: bytes, body: bytes) -> Kept:
+    head = body[:2].lower()
+    if head == b"aa":
+        return _tag_or_old_reply(line, body)
+    if head == b"ab":
+        return control.decode_line(line)
+    if head in {b"ac", b"ad", b"ae"} and len(body) % 2 == 0 and _HEX.fullmatch(body):
+        return Control(line, _OTHER_HEADERS[head])
+    if _TEXT.fullmatch(body):
+        return Control(line, "text", {"text": body.decode("ascii")})
+    return Rejected(line, Reason.FRAMING, "neither record nor control frame nor text")
+
+
+def _tag_or_old_reply(line: bytes, body: bytes) -> Kept:
+    event = records.decode_line(line)
+    if isinstance(event, Rejected) and len(body) not in records.LENGTHS:
+        # Firmware 5.1 and before replies with this header too.
+        reply = control.frame_of(line)
+        if isinstance(reply, control.Frame):
+            return control.event_of(line, reply)
+    return event
+
+
+_OTHER_HEADERS: Final = {
+    b"ac": "command without LRC",
+    b"ad": "tag page data",
+    b"ae": "short TTO page",
+}
