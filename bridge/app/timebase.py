@@ -143,12 +143,14 @@ class TimeBase:
         """Learn whose rows a new session number marks."""
         self._sessions[session.id] = (session.reader, session.boot_id)
 
+    def owner(self, session: int) -> tuple[str, str]:
+        """Return (reader name, boot id) of a session."""
+        return self._sessions[session]
+
     def sample(self, sample: ClockSample) -> tuple[str, int] | None:
         """Take a sample; return (reader, lowest stamp that may have moved) or None."""
         name, boot_id = self._sessions[sample.session]
-        reader = self.readers.get(name)
-        if reader is None:
-            return None
+        reader = self.readers[name]
         host = self.host.utc(boot_id, sample.boot_ns, sample.utc_ns)
         changed = reader.sample(sample, host)
         return None if changed is None else (name, changed)
@@ -159,25 +161,22 @@ class TimeBase:
         return self.host.utc(boot_id, row[4], row[3])
 
     def timed(self, rows: Iterable[EventRow]) -> list[TimedRead]:
-        """Place READ rows in time; rows of readers no longer configured are left out."""
+        """Place READ rows in time."""
         sessions = self._sessions
         readers = self.readers
         utc = self.host.utc
         reads: list[TimedRead] = []
         for row in rows:
             name, boot_id = sessions[row[1]]
-            reader = readers.get(name)
-            if reader is None:
-                continue
-            reads.append(timed_read(row, reader, utc(boot_id, row[4], row[3])))
+            reads.append(timed_read(row, readers[name], utc(boot_id, row[4], row[3])))
         return reads
 
     def learn_envelopes(self, rows: Iterable[EventRow]) -> bool:
         """Let readers that cannot be asked learn from arrivals; say whether times changed."""
         changed = False
         for row in rows:
-            reader = self.readers.get(self._sessions[row[1]][0])
-            if reader is not None and not reader.track.known:
+            reader = self.readers[self._sessions[row[1]][0]]
+            if not reader.track.known:
                 changed |= reader.envelope(row[6], row[7], self.arrival(row))
         return changed
 

@@ -1,0 +1,167 @@
+"""The desk where readers hand in: rows for the journal, folded at once, told once durable."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import orjson
+import structlog
+
+from bridge.app.ports import Batch, Clock, ClockSample, EventRow, Kind, SessionRow, Store
+from bridge.app.timing import Emission, Timing
+from bridge.domain.reads import Read, UtcNs
+from bridge.driver_api import Clock as ClockAnswer
+from bridge.driver_api import ClockStep, Control, Kept, Marker, Rejected, Status
+
+log = structlog.get_logger(__name__)
+
+BACKLOG = 20_000
+"""Rows not yet durable above which the links stop reading their sockets."""
+
+_READ = int(Kind.READ)
+
+
+class Outlet(Protocol):
+    """Whoever is told of what became durable. Called on the loop, must not block."""
+
+    def told(self, emission: Emission) -> None:
+        """Take news."""
+        ...
+
+
+class Intake:
+    """Takes events of all readers in, in one order: the order of the journal."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        timing: Timing,
+        clock: Clock,
+        places: Mapping[str, tuple[str, str, str]],
+        outlet: Outlet,
+        on_marker: Callable[[str, Marker, EventRow], None],
+    ) -> None:
+        """`places`: reader name -> (driver, location, link without secrets)."""
+        self._store = store
+        self._timing = timing
+        self._clock = clock
+        self._places = places
+        self._outlet = outlet
+        self._on_marker = on_marker
+        self._next_id = store.next_id
+        self._next_session = store.next_session
+        self._readers: dict[int, str] = {}
+
+    def opening(self, reader: str) -> tuple[str | None, int | None]:
+        """Return (memory, newest stamp) of a reader, for its next session."""
+        return self._store.memory(reader), self._store.last_stamp(reader)
+
+    def open_session(self, reader: str) -> int:
+        """Begin a session of a reader; its row is queued before any of its events."""
+        driver, location, link = self._places[reader]
+        session = SessionRow(
+            id=self._next_session,
+            reader=reader,
+            driver=driver,
+            location=location,
+            link=link,
+            boot_id=self._clock.boot_id,
+            opened_ns=UtcNs(self._clock.utc_ns()),
+            synchronised=self._clock.error_ns() is not None,
+        )
+        self._next_session += 1
+        self._readers[session.id] = reader
+        self._store.open_session(session)
+        self._timing.open_session(session)
+        return session.id
+
+    async def room(self) -> None:
+        """Wait while too much is not yet durable."""
+        while self._store.backlog > BACKLOG:
+            await self._clock.sleep(0.01)
+
+    def take(
+        self,
+        session: int,
+        kept: list[Kept],
+        utc_ns: int,
+        boot_ns: int,
+        *,
+        memory: str | None,
+        samples: list[ClockSample],
+    ) -> Awaitable[None]:
+        """Journal events and what follows from them; the awaitable ends when all is durable."""
+        rows: list[EventRow] = []
+        reads: list[EventRow] = []
+        markers: list[tuple[Marker, EventRow]] = []
+        row_id = self._next_id
+        for event in kept:
+            if type(event) is Read:
+                raw, chip, stamp, form, antenna, rssi, _, seq, key = event
+                row = EventRow(
+                    row_id, session, _READ, utc_ns, boot_ns, chip, stamp, form,
+                    antenna, rssi, seq, key, raw, None,
+                )  # fmt: skip
+                reads.append(row)
+            else:
+                row = other_row(row_id, session, event, utc_ns, boot_ns)
+                if isinstance(event, Marker):
+                    markers.append((event, row))
+            rows.append(row)
+            row_id += 1
+        self._next_id = row_id
+        emission = self._timing.samples(samples) if samples else Emission()
+        if reads:
+            self._store.remember_recent(reads)
+            emission = emission.joined(self._timing.fold(reads))
+        batch = Batch(rows=rows, samples=samples, crossings=emission.crossings)
+        reader = self._readers[session]
+        if memory is not None:
+            batch.memories[reader] = memory
+        batch.lazy = not (reads or markers or emission or memory is not None)
+        durable = self._commit(batch, emission)
+        for marker, row in markers:
+            self._on_marker(reader, marker, row)
+        return durable
+
+    def tell(self, emission: Emission) -> Awaitable[None]:
+        """Make an emission durable that came from elsewhere (marks, entrants, time), then tell."""
+        return self._commit(Batch(crossings=emission.crossings), emission)
+
+    def _commit(self, batch: Batch, emission: Emission) -> Awaitable[None]:
+        durable = asyncio.ensure_future(self._store.append(batch))  # noqa: TID251 - a Future already
+        if emission:
+            durable.add_done_callback(lambda done: self._told(done, emission))
+        return durable
+
+    def _told(self, done: "asyncio.Future[None]", emission: Emission) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._outlet.told(emission)
+
+
+def other_row(row_id: int, session: int, event: Kept, utc_ns: int, boot_ns: int) -> EventRow:
+    """Return the row of any kept event but a read."""
+    kind, stamp, form, key, note = _facts(event)
+    return EventRow(
+        row_id, session, int(kind), utc_ns, boot_ns, None, stamp, form,
+        None, None, None, key, event.raw, note,
+    )  # fmt: skip
+
+
+def _facts(event: Kept) -> tuple[Kind, int, int, str | None, str | None]:
+    match event:
+        case Marker():
+            return Kind.MARKER, event.stamp, int(event.form), event.key, event.name
+        case ClockAnswer():
+            return Kind.CLOCK, event.stamp, int(event.form), None, None
+        case ClockStep():
+            return Kind.STEP, event.after or 0, 0, None, event.detail
+        case Status():
+            return Kind.STATUS, 0, 0, None, orjson.dumps(dict(event.fields), default=str).decode()
+        case Rejected():
+            return Kind.REJECTED, 0, 0, None, f"{event.reason.value}: {event.detail}".strip(": ")
+        case Control():
+            return Kind.CONTROL, 0, 0, None, event.note
+        case _:
+            raise TypeError(event)

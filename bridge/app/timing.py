@@ -1,0 +1,330 @@
+"""From journalled reads to crossings and results: the running race on this box.
+
+Folding is pure computation and happens before the commit, so that reads and the crossing messages
+made of them become durable in one transaction; nothing of it is told to anybody before that.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import TypeVar
+
+import orjson
+import structlog
+
+from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, SessionRow, Store
+from bridge.app.standings import Standings
+from bridge.app.timebase import ReaderTime, TimeBase, timed_read
+from bridge.domain.entrants import Entrant, RegistrationId
+from bridge.domain.marks import Mark
+from bridge.domain.race import Changes, Phase, Race
+from bridge.domain.reads import NS_PER_S
+from bridge.domain.results import Crossing, RemoteCrossing, Result, TimedRead
+from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+SLICE = 1_000
+"""Rows folded between two turns of the event loop while the journal is read again."""
+
+PATIENCE_NS = 5 * NS_PER_S
+"""Reads wait this long for the first clock answer of a reader that can be asked."""
+
+Render = Callable[[Crossing, Phase, int], bytes]
+"""Make the message of a crossing: (crossing, phase, seq) -> JSON object with a key ``seq``."""
+
+
+@dataclass(slots=True)
+class Emission:
+    """What may be told once the batch it came with is durable."""
+
+    crossings: list[CrossingRow] = field(default_factory=list)
+    results: Sequence[Result] = ()
+    withdrawn: Sequence[Result] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.crossings or self.results or self.withdrawn)
+
+    def joined(self, later: "Emission") -> "Emission":
+        """Return both, in order; an empty one costs nothing."""
+        if not self or not later:
+            return self or later
+        return Emission(
+            self.crossings + later.crossings,
+            [*self.results, *later.results],
+            [*self.withdrawn, *later.withdrawn],
+        )
+
+
+class Timing:
+    """Owns the race; turns rows, marks, entrants and news from other sites into emissions."""
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        readers: Iterable[tuple[ReaderRules, bool]],
+        store: Store,
+        clock: Clock,
+        render: Render,
+        bases: Mapping[str, int],
+    ) -> None:
+        """`readers`: rules of each configured reader and whether its clock can be asked."""
+        self._store = store
+        self._clock = clock
+        self._render = render
+        self._readers = {rules.name: (rules, asks) for rules, asks in readers}
+        for session in store.sessions().values():
+            self._retire(session)
+        self.rules = replace(rules, readers={n: r for n, (r, _) in self._readers.items()})
+        self._bases = dict(bases)
+        self.timebase = self._new_timebase()
+        self._entrants: Mapping[RegistrationId, Entrant] = {}
+        self._marks: Sequence[Mark] = ()
+        self.race = Race(self.rules, self._history)
+        self._seq = store.next_seq
+        self._next_id = store.next_id
+        self._newest_stamp: dict[str, int] = {}
+        self._held: list[EventRow] = []
+        self._held_remote: list[RemoteCrossing] = []
+        self._hopeless: set[str] = set()
+        self.rebuilding = True
+        """The journal is being read again: results are incomplete until it has been."""
+        self.stale = True
+        """Earlier reads must be placed anew: somebody must `await rebuild()`."""
+
+    def _retire(self, session: SessionRow) -> None:
+        """Keep the reads of a reader that is no longer configured, where it stood."""
+        if session.reader in self._readers:
+            return
+        rules = ReaderRules(
+            name=session.reader, location=session.location, clock=ClockPolicy.CORRECTED
+        )
+        self._readers[session.reader] = (rules, True)
+
+    def _new_timebase(self) -> TimeBase:
+        readers = [ReaderTime(rules, can_tell_time=asks) for rules, asks in self._readers.values()]
+        timebase = TimeBase(readers, self._store.sessions(), self._bases)
+        for sample in self._store.samples():
+            timebase.sample(sample)
+        return timebase
+
+    def _history(self, chips: Sequence[str]) -> Iterable[TimedRead]:
+        return self.timebase.timed(self._store.reads_of(chips))
+
+    @property
+    def last_seq(self) -> int:
+        """Highest crossing seq given out."""
+        return self._seq - 1
+
+    @property
+    def held(self) -> int:
+        """Reads that wait for their reader's clock or for the journal to be read again."""
+        return len(self._held)
+
+    def open_session(self, session: SessionRow) -> None:
+        """Learn whose rows a new session's are."""
+        self.timebase.session(session)
+
+    def fold(self, rows: Sequence[EventRow]) -> Emission:
+        """Take READ rows of one session, in journal order; return what changed."""
+        self._next_id = rows[-1][0] + 1
+        name, boot_id = self.timebase.owner(rows[0][1])
+        reader = self.timebase.readers[name]
+        if self.rebuilding or not (reader.ready or name in self._hopeless):
+            self._held += rows
+            return Emission()
+        arrived = self.timebase.host.utc(boot_id, rows[-1][4], rows[-1][3])
+        if not reader.track.known and self.timebase.learn_envelopes(rows):
+            self.stale = self.stale or name in self._newest_stamp
+        newest = max(row[6] for row in rows)
+        if newest > self._newest_stamp.get(name, -(2**63)):
+            self._newest_stamp[name] = newest
+        self.race.fold([timed_read(row, reader, arrived) for row in rows])
+        return self._emit(self.race.take())
+
+    def samples(self, samples: Sequence[ClockSample]) -> Emission:
+        """Take clock samples; reads that waited for them are folded, earlier ones may be stale."""
+        for sample in samples:
+            moved = self.timebase.sample(sample)
+            if moved is not None:
+                name, stamp = moved
+                self._hopeless.discard(name)
+                self.stale = self.stale or self._newest_stamp.get(name, -(2**63)) >= stamp
+        return self._release()
+
+    def give_up_waiting(self, boot_ns: int) -> Emission:
+        """Place reads without a clock answer whose reader gave none in all of `PATIENCE_NS`."""
+        if self.rebuilding or not self._held or boot_ns - self._held[0][4] < PATIENCE_NS:
+            return Emission()
+        self._hopeless |= {self.timebase.owner(row[1])[0] for row in self._held}
+        return self._release()
+
+    def _release(self) -> Emission:
+        if self.rebuilding or not self._held:
+            return Emission()
+        rows, self._held = self._held, []
+        out = Emission()
+        for part in _by_session(rows):
+            out = out.joined(self.fold(part))
+        return out
+
+    def host_truth(self, boot_id: str, base_ns: int) -> bool:
+        """Take the first synchronised moment of this boot; say whether it was news."""
+        if boot_id in self._bases:
+            return False
+        self._bases[boot_id] = base_ns
+        self.stale = True
+        return True
+
+    def set_entrants(self, entrants: Mapping[RegistrationId, Entrant]) -> Emission:
+        """Take the participants as they are now."""
+        self._entrants = entrants
+        if self.rebuilding:
+            return Emission()
+        self.race.set_entrants(entrants)
+        return self._emit(self.race.take())
+
+    def set_marks(self, marks: Sequence[Mark]) -> Emission:
+        """Take the marks as they are now."""
+        self._marks = marks
+        if self.rebuilding:
+            return Emission()
+        self.race.set_marks(marks)
+        return self._emit(self.race.take())
+
+    def remote(self, crossings: Sequence[RemoteCrossing]) -> Emission:
+        """Take crossings of other sites."""
+        if self.rebuilding:
+            self._held_remote += crossings
+            return Emission()
+        self.race.fold_remote(crossings)
+        return self._emit(self.race.take())
+
+    def advance(self) -> Emission:
+        """Close passings whose quiet has passed on their reader's clock."""
+        if self.rebuilding:
+            return Emission()
+        self._advance(self.race)
+        return self._emit(self.race.take())
+
+    def _advance(self, race: Race) -> None:
+        host = self._clock.utc_ns()
+        readers = self.timebase.readers.items()
+        race.advance({name: reader.now(host) for name, reader in readers})
+
+    def _emit(self, changes: Changes) -> Emission:
+        rows = [self._row(crossing, phase) for crossing, phase in changes.crossings]
+        return Emission(rows, changes.results, changes.withdrawn)
+
+    def _row(self, crossing: Crossing, phase: Phase) -> CrossingRow:
+        seq = self._seq
+        self._seq += 1
+        payload = self._render(crossing, phase, seq)
+        return CrossingRow(seq, anchor_of(crossing.id), crossing.location, payload)
+
+    async def rebuild(self, standings: Standings) -> Emission:
+        """Read the journal again and return how its results differ from those told so far.
+
+        Live reads are journalled meanwhile and folded at the end. Called at start, and whenever
+        `stale`: a first clock answer, a host clock that learnt the truth.
+        """
+        self.rebuilding, self.stale = True, False
+        upto = self._next_id
+        await self._store.append(Batch())  # everything before this is durable, so readable
+        self.timebase = self._new_timebase()
+        race = Race(self.rules, self._history)
+        race.set_entrants(self._entrants)
+        race.set_marks(self._marks)
+        race.fold_remote(list(self._store.remote()))
+        await self._read_again(race, upto)
+        race.set_entrants(self._entrants)
+        race.set_marks(self._marks)
+        remote, self._held_remote = self._held_remote, []
+        race.fold_remote(remote)
+        self._advance(race)
+        out = await self._difference(race.take(), race, standings)
+        self.race, self.rebuilding = race, False
+        return out.joined(self._release())
+
+    async def _read_again(self, race: Race, upto: int) -> None:
+        """Fold every row before `upto`, a slice at a time."""
+        unasked = any(not reader.track.known for reader in self.timebase.readers.values())
+        if unasked:
+            for part in _slices(self._store.rows()):
+                self.timebase.learn_envelopes(row for row in part if row[0] < upto)
+                await asyncio.sleep(0)
+        for part in _slices(self._store.rows()):
+            rows = [row for row in part if row[0] < upto]
+            for row in rows:
+                name = self.timebase.owner(row[1])[0]
+                self._newest_stamp[name] = max(row[6], self._newest_stamp.get(name, row[6]))
+            race.fold(self.timebase.timed(rows))
+            await asyncio.sleep(0)
+
+    async def _difference(self, changes: Changes, race: Race, standings: Standings) -> Emission:
+        """Return what the journal read again says differently from what was told."""
+        told = await self._told()
+        rows: list[CrossingRow] = []
+        for number, (crossing, phase) in enumerate(changes.crossings):
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+            before = told.pop(anchor_of(crossing.id), None)
+            if before is None and phase is Phase.WITHDRAWN:
+                continue
+            if before is None or before != _digest(self._render(crossing, phase, 0)):
+                rows.append(self._row(crossing, phase))
+        rows += [self._withdrawal(anchor) for anchor, digest in told.items() if digest is not None]
+        results = [r for r in changes.results if standings.result(r.registration_id) != r]
+        gone = [
+            result
+            for event in self.rules.events
+            for result in standings.results(event.id)
+            if race.result(result.registration_id) is None
+        ]
+        return Emission(rows, results, gone)
+
+    async def _told(self) -> dict[int, int | None]:
+        """Return by anchor what was last told of each crossing; None: that it is withdrawn."""
+        told: dict[int, int | None] = {}
+        for part in _slices(self._store.crossings(1, self.last_seq)):
+            for row in part:
+                withdrawn = b'"state":"withdrawn"' in row.payload
+                told[row.anchor] = None if withdrawn else _digest(row.payload)
+            await asyncio.sleep(0)
+        return told
+
+    def _withdrawal(self, anchor: int) -> CrossingRow:
+        """Say that a crossing told earlier no longer exists."""
+        last = self._store.last_crossing(anchor)
+        if last is None:
+            raise LookupError(anchor)
+        seq = self._seq
+        self._seq += 1
+        message = orjson.loads(last.payload) | {"seq": seq, "state": "withdrawn"}
+        return CrossingRow(seq, anchor, last.location, orjson.dumps(message))
+
+
+def anchor_of(crossing_id: str) -> int:
+    """Return the journal id in a crossing's id."""
+    return int(crossing_id.rpartition("-")[2])
+
+
+def _digest(payload: bytes) -> int:
+    message = orjson.loads(payload)
+    message.pop("seq", None)
+    return hash(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
+
+
+def _by_session(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
+    """Cut rows into runs of one session, order kept."""
+    for _, run in groupby(rows, key=lambda row: row[1]):
+        yield list(run)
+
+
+def _slices(items: Iterator[T]) -> Iterator[list[T]]:
+    while part := list(islice(items, SLICE)):
+        yield part
