@@ -6,7 +6,7 @@ import random
 import socket
 import struct
 import tty
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,9 @@ class Faults:
     seed: int = 0
 
 
+_Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
 class _Client:
     """One connection to the emulated reader."""
 
@@ -42,6 +45,8 @@ class _Client:
         self.writer = writer
         self.channel = channel
         self.sent = 0
+        self.turn = asyncio.Lock()
+        """Held while a frame goes out in pieces: frames interleave between lines, never inside."""
 
 
 class EmulatorHost:
@@ -80,9 +85,7 @@ class EmulatorHost:
         for channel, usual in self._emulator.channels.items():
             wanted = port if channel == MAIN else (port + usual - main if port else 0)
             try:
-                server = await asyncio.start_server(
-                    lambda r, w, name=channel: self._serve(r, w, name), host, wanted
-                )
+                server = await asyncio.start_server(self._server_of(channel), host, wanted)
             except OSError as error:
                 raise UsageError(
                     f"cannot listen on {host}:{wanted} ({reason(error)}); choose another --listen"
@@ -91,6 +94,12 @@ class EmulatorHost:
             if channel == MAIN:
                 port = int(server.sockets[0].getsockname()[1])
         return port
+
+    def _server_of(self, channel: str) -> _Serve:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._serve(reader, writer, channel)
+
+        return serve
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: str
@@ -117,9 +126,7 @@ class EmulatorHost:
         """Be a serial port: a pty whose slave is reachable as `link`. Returns when cancelled."""
         master, slave = os.openpty()
         tty.setraw(slave)
-        if link.is_symlink():
-            link.unlink()
-        link.symlink_to(os.ttyname(slave))
+        _link(link, os.ttyname(slave))
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         read_end, _ = await loop.connect_read_pipe(
@@ -132,7 +139,7 @@ class EmulatorHost:
             await self._serve(reader, asyncio.StreamWriter(write_end, protocol, reader, loop), MAIN)
         finally:
             read_end.close()
-            link.unlink(missing_ok=True)
+            _link(link, None)
             os.close(slave)
 
     async def run(self) -> None:
@@ -170,7 +177,8 @@ class EmulatorHost:
         for out in outs:
             for number, client in list(self._clients.items()):
                 if out.client == number or (out.client is None and client.channel == out.channel):
-                    await self._send(client, out)
+                    async with client.turn:
+                        await self._send(client, out)
 
     async def _send(self, client: _Client, out: Out) -> None:
         transport = client.writer.transport
@@ -210,6 +218,14 @@ class EmulatorHost:
         if faults.garbage and self._random.random() < faults.garbage:
             return self._random.randbytes(self._random.randint(1, 40)) + b"\r\n" + data
         return data
+
+
+def _link(link: Path, target: str | None) -> None:
+    """Point `link` at `target`, or take it away."""
+    if link.is_symlink():
+        link.unlink()
+    if target is not None:
+        link.symlink_to(target)
 
 
 def parse_listen(text: str) -> tuple[str, int]:
