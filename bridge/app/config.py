@@ -1,23 +1,40 @@
 """The shape of `bridge.toml`: every table and key, its default and what is allowed.
 
-Frozen models; unknown keys are errors in each of them. Reading files, environment and secrets, and
-turning mistakes into sentences, is `bridge.adapters.config_files`; turning the result into the
-small frozen parts that components take is `bridge.bootstrap`.
+Frozen models; unknown keys are errors in each of them. What several keys must agree on is
+`bridge.app.config_checks`; reading files, environment and secrets is
+`bridge.adapters.config_files`, turning mistakes into sentences `bridge.adapters.config_mistakes`;
+turning the result into the small frozen parts that components take is `bridge.app.rulebook` and
+`bridge.bootstrap`.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A site, reader or location: part of MQTT topics and file names."""
+Text = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=86_400 * 30)]
 
 
+def _date_and_time(value: object) -> object:
+    """Refuse what pydantic would take for an instant: a bare date, a number of seconds."""
+    if isinstance(value, datetime) or (isinstance(value, str) and len(value) > len("2026-11-21")):
+        return value
+    raise ValueError("must be a date and a time, for example 2026-11-21T08:30:00")
+
+
+Gun = Annotated[datetime, BeforeValidator(_date_and_time)]
+"""T0: local time of the race's zone, or with an offset of its own."""
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False
+    )
 
 
 class BridgeTable(_Table):
@@ -53,7 +70,7 @@ class PointTable(_Table):
     """One entry of `course`."""
 
     location: Name
-    split: str | None = None
+    split: Text | None = None
     distance_m: Annotated[float, Field(ge=0)] | None = None
     min_time_s: Seconds | None = None
     max_time_s: Seconds | None = None
@@ -62,17 +79,17 @@ class PointTable(_Table):
 class WaveTable(_Table):
     """`[[event.wave]]`."""
 
-    name: str
-    gun: datetime | None = None
+    name: Text
+    gun: Gun | None = None
 
 
 class EventTable(_Table):
     """`[[event]]`."""
 
     id: Annotated[int, Field(ge=1)]
-    name: str
-    gun: datetime | None = None
-    result_set: str | int = "Live Results"
+    name: Text
+    gun: Gun | None = None
+    result_set: Text | int = "Live Results"
     place_by: Literal["clock", "chip"] = "clock"
     share_places: bool = True
     decimals: Annotated[int, Field(ge=0, le=3)] = 1
@@ -155,3 +172,18 @@ class Config(_Table):
     reader: tuple[ReaderTable, ...] = ()
     mqtt: MqttTable | None = None
     web: WebTable | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A configuration without mistakes, with what it was made from."""
+
+    config: Config
+    """Relative paths in it are made absolute, from the folder of the file."""
+    secrets: Secrets
+    path: Path
+
+    def secret_values(self) -> list[str]:
+        """Return every secret there is: what no log, error or page may show."""
+        values = (getattr(self.secrets, name) for name in type(self.secrets).model_fields)
+        return [value.get_secret_value() for value in values if value is not None]

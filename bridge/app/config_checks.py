@@ -1,0 +1,293 @@
+"""What several keys of the configuration have to agree on.
+
+Each check takes a `Draft`, so that one mistake does not hide the next: what could be read of a
+faulty file is checked all the same.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from bridge.app.config import (
+    BridgeTable,
+    Config,
+    EventTable,
+    LocationTable,
+    MqttTable,
+    ProviderTable,
+    ReaderTable,
+    Secrets,
+    WebTable,
+)
+from bridge.app.config_course import event_mistakes
+from bridge.app.endpoint import SerialEndpoint, endpoint_of, listen_of
+from bridge.app.registry import Registry
+from bridge.app.zones import zone_mistake
+from bridge.driver_api import Driver, SerialLink, TcpLink
+from bridge.errors import ConfigError
+
+T = TypeVar("T")
+Loc = tuple[str | int, ...]
+"""Path of a key, as pydantic gives it: table, position, key."""
+
+
+class Mistake(NamedTuple):
+    """One thing the operator has to change."""
+
+    loc: Loc
+    text: str
+    """Says of the key what is wrong and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The tables that could be read, by their position in the file."""
+
+    bridge: BridgeTable | None = None
+    provider: ProviderTable | None = None
+    event: Mapping[int, EventTable] = field(default_factory=dict)
+    location: Mapping[int, LocationTable] = field(default_factory=dict)
+    reader: Mapping[int, ReaderTable] = field(default_factory=dict)
+    mqtt: MqttTable | None = None
+    web: WebTable | None = None
+    whole: bool = True
+    """False: keys are missing, so that what is named elsewhere may be among them."""
+
+
+def draft_of(config: Config) -> Draft:
+    """Return the draft of a configuration that could be read as a whole."""
+    return Draft(
+        bridge=config.bridge,
+        provider=config.provider,
+        event=dict(enumerate(config.event)),
+        location=dict(enumerate(config.location)),
+        reader=dict(enumerate(config.reader)),
+        mqtt=config.mqtt,
+        web=config.web,
+    )
+
+
+def cross_check(draft: Draft, drivers: Registry) -> list[Mistake]:
+    """Return what contradicts itself or cannot be found."""
+    return [
+        *_bridge(draft),
+        *_provider(draft),
+        *_events(draft),
+        *_locations(draft),
+        *_readers(draft, drivers),
+        *_mqtt(draft),
+        *_web(draft),
+    ]
+
+
+def unprotected(web: WebTable | None, secrets: Secrets) -> list[Mistake]:
+    """Return the mistake of serving pages to the network without a token."""
+    if web is None or secrets.web_token is not None:
+        return []
+    try:
+        host, _ = listen_of(web.listen)
+    except ValueError:
+        return []
+    if _is_loopback(host):
+        return []
+    text = (
+        "lets the network in, so a token is required: set CHIP_BRIDGE_WEB_TOKEN or the secret "
+        "file web_token, or listen on 127.0.0.1"
+    )
+    return [Mistake(("web", "listen"), text)]
+
+
+def near(word: object, known: Iterable[str]) -> str:
+    """Return a hint at the nearest of the `known` words, or the list of them."""
+    words = sorted(set(known))
+    if found := difflib.get_close_matches(str(word), words, n=1):
+        return f"did you mean {found[0]!r}?"
+    return f"there are: {', '.join(words)}" if words else "there are none"
+
+
+def _bridge(draft: Draft) -> Iterator[Mistake]:
+    if draft.bridge and (complaint := zone_mistake(draft.bridge.timezone)):
+        yield Mistake(("bridge", "timezone"), complaint)
+
+
+def _provider(draft: Draft) -> Iterator[Mistake]:
+    provider = draft.provider
+    if provider is None:
+        return
+    given = provider.model_fields_set
+    if provider.kind == "raceentry":
+        text = (
+            "RaceEntry is not supported by this version; use 'runsignup', or 'file' with "
+            "participants exported from RaceEntry"
+        )
+        yield Mistake(("provider", "kind"), text)
+    if provider.kind == "runsignup":
+        if provider.race_id is None:
+            yield Mistake(("provider", "race_id"), "is required: the race's number at RunSignup")
+        if "participants_file" in given:
+            yield Mistake(("provider", "participants_file"), "belongs to kind = 'file' only")
+    if provider.kind == "file":
+        if provider.participants_file is None:
+            yield Mistake(("provider", "participants_file"), "is required with kind = 'file'")
+        for key in sorted(given & {"base_url", "auth", "post"}):
+            yield Mistake(("provider", key), "has no meaning with kind = 'file'; remove it")
+    if provider.base_url is not None and (complaint := _base_url(provider.base_url)):
+        yield Mistake(("provider", "base_url"), complaint)
+
+
+def _base_url(url: str) -> str | None:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
+        return "must be https://HOST/PATH"
+    if parts.username or parts.password:
+        return "must not hold a user or password; those are secrets"
+    if parts.scheme == "http" and not _is_private(parts.hostname):
+        return "must be https: over http anybody on the way can read the credentials"
+    return None
+
+
+def _events(draft: Draft) -> Iterator[Mistake]:
+    yield from _twice("event", draft.event, "id", lambda event: event.id)
+    yield from _twice("event", draft.event, "name", lambda event: event.name.casefold())
+    zone = draft.bridge.timezone if draft.bridge else None
+    asked = draft.provider is not None and draft.provider.kind == "runsignup"
+    for position, event in draft.event.items():
+        for loc, text in event_mistakes(event, zone=zone, zone_will_come=asked):
+            yield Mistake(("event", position, *loc), text)
+
+
+def _locations(draft: Draft) -> Iterator[Mistake]:
+    yield from _twice("location", draft.location, "name", lambda location: location.name)
+    known = {point.location for event in draft.event.values() for point in event.course}
+    known |= {reader.location for reader in draft.reader.values()}
+    for position, location in draft.location.items():
+        if draft.whole and location.name not in known:
+            text = f"{location.name!r} is on no course and has no reader; "
+            yield Mistake(("location", position, "name"), text + near(location.name, known))
+        if location.stray_s < location.quiet_s:
+            text = f"must not be below quiet_s = {location.quiet_s:g}"
+            yield Mistake(("location", position, "stray_s"), text)
+
+
+def _readers(draft: Draft, drivers: Registry) -> Iterator[Mistake]:
+    yield from _twice("reader", draft.reader, "name", lambda reader: reader.name)
+    yield from _twice("reader", draft.reader, "url", lambda reader: reader.url.lower())
+    events = {event.id for event in draft.event.values()}
+    for position, reader in draft.reader.items():
+        for loc, text in _reader(reader, drivers):
+            yield Mistake(("reader", position, *loc), text)
+        for place, event_id in enumerate(reader.gun_for):
+            if draft.whole and event_id not in events:
+                text = f"{event_id} is no event; {near(event_id, map(str, events))}"
+                yield Mistake(("reader", position, "gun_for", place), text)
+
+
+def _reader(reader: ReaderTable, drivers: Registry) -> Iterator[tuple[Loc, str]]:
+    if complaint := zone_mistake(reader.timezone):
+        yield ("timezone",), complaint
+    driver: Driver | None = None
+    try:
+        driver = drivers.find(reader.driver)
+    except ConfigError as error:
+        yield ("driver",), str(error)
+    if complaint := _url(reader.url, driver):
+        yield ("url",), complaint
+    for complaint in driver.check_options(reader.options) if driver else ():
+        yield ("options",), complaint
+
+
+def _url(url: str, driver: Driver | None) -> str | None:
+    try:
+        endpoint = endpoint_of(url)
+    except ValueError as error:
+        return str(error)
+    if driver is None:
+        return None
+    serial = any(isinstance(link, SerialLink) for link in driver.links)
+    if isinstance(endpoint, SerialEndpoint) and not serial:
+        ports = [link.port for link in driver.links if isinstance(link, TcpLink)]
+        return f"must be tcp://HOST:{ports[0]}: {driver.title} has no serial port"
+    return None
+
+
+def _mqtt(draft: Draft) -> Iterator[Mistake]:
+    mqtt = draft.mqtt
+    if mqtt is None:
+        return
+    if complaint := _broker(mqtt.url):
+        yield Mistake(("mqtt", "url"), complaint)
+    if mqtt.url != "embedded" and "listen" in mqtt.model_fields_set:
+        yield Mistake(("mqtt", "listen"), "has a meaning only with url = 'embedded'; remove it")
+    elif complaint := _listen(mqtt.listen):
+        yield Mistake(("mqtt", "listen"), complaint)
+    if mqtt.ca_file is not None and not mqtt.url.startswith(("mqtts:", "wss:")):
+        yield Mistake(("mqtt", "ca_file"), "has a meaning only with mqtts:// or wss://; remove it")
+
+
+def _broker(url: str) -> str | None:
+    if url == "embedded":
+        return None
+    parts = _split(url)
+    schemes = ("mqtt", "mqtts", "ws", "wss")
+    if parts is None or parts.scheme not in schemes or not parts.hostname:
+        return "must be mqtt://HOST:PORT, mqtts://, ws://, wss:// or 'embedded'"
+    if parts.username or parts.password:
+        return (
+            "must not hold a user or password: set CHIP_BRIDGE_MQTT_USERNAME and "
+            "CHIP_BRIDGE_MQTT_PASSWORD or the secret files mqtt_username and mqtt_password"
+        )
+    return None
+
+
+def _web(draft: Draft) -> Iterator[Mistake]:
+    if draft.web and (complaint := _listen(draft.web.listen)):
+        yield Mistake(("web", "listen"), complaint)
+
+
+def _listen(text: str) -> str | None:
+    try:
+        listen_of(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _twice(
+    table: str, items: Mapping[int, T], key: str, value_of: Callable[[T], Hashable]
+) -> Iterator[Mistake]:
+    seen: dict[Hashable, int] = {}
+    for position, item in items.items():
+        value = value_of(item)
+        if value in seen:
+            text = f"is the same as in [[{table}]] number {seen[value] + 1}; each needs its own"
+            yield Mistake((table, position, key), text)
+        seen.setdefault(value, position)
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL whose host and port can be read."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 -- raises where the port is no number
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return _is_loopback(host)
