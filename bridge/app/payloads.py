@@ -1,0 +1,303 @@
+"""What stands in MQTT messages: pure rendering to JSON bytes.
+
+Every payload is an object with ``v``, the version (1). Instants are integer ms UTC (``..._at_ms``,
+``at_ms``), durations integer ms (``..._ms``); both are the raw nanoseconds floored, so a printed
+time is never made from them but from the raw value by the event's rounding. ``at_sub_ns``
+(0-999999) is what flooring took from ``at_ms``: other sites put the exact instant together again.
+Texts for people stand beside the numbers: ``at`` is ISO 8601 with ms and the offset of the
+bridge's zone, ``clock_time`` and ``chip_time`` follow the event's decimals and rounding, or are
+the word of a DNF, DNS or DQ.
+
+Requests between boxes (contract: ``<base>/request/<site>/<command>``):
+
+- ``crossings`` ``{id, from_seq, to_seq}`` is answered with ``{from_seq, to_seq, last_seq,
+  crossings: [...]}``: the messages as published, at most a page of them; the ``to_seq`` of the
+  answer says how far it goes, ``last_seq`` how far there is. Ask again from ``to_seq + 1``.
+- ``gun`` as a box passes its own on: ``{id, event_id, wave, at_ms, at_sub_ns, author, undo,
+  origin, mark_id, made_at_ms}``. (origin, mark_id) identifies the mark, so that a repeated
+  request changes nothing; ``undo`` true takes that mark back. A gun that has an ``origin`` is
+  never passed on again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+
+import orjson
+
+from bridge.app.standings import Totals
+from bridge.domain.entrants import Entrant, RegistrationId
+from bridge.domain.reads import NS_PER_MS, NS_PER_S
+from bridge.domain.results import Crossing, Result, Status
+from bridge.domain.rules import EventId, EventRules
+from bridge.domain.times import clock_text
+
+VERSION = 1
+ONLINE = b"online"
+OFFLINE = b"offline"
+_WORDS = {Status.DNF: "DNF", Status.DNS: "DNS", Status.DQ: "DQ"}
+
+
+def ms(ns: int | None) -> int | None:
+    """Return whole ms, floored."""
+    return None if ns is None else ns // NS_PER_MS
+
+
+def iso(ns: int, zone: tzinfo) -> str:
+    """Return an instant as people read it: ISO 8601, ms (floored), offset of `zone`."""
+    seconds, rest = divmod(ns, NS_PER_S)
+    moment = datetime.fromtimestamp(seconds, UTC).astimezone(zone)
+    return moment.replace(microsecond=rest // NS_PER_MS * 1000).isoformat(timespec="milliseconds")
+
+
+def crossing(
+    found: Crossing, state: str, seq: int, *, site: str, entrant: Entrant | None, zone: tzinfo
+) -> bytes:
+    """Render one message of the tree ``crossing``.
+
+    Args:
+        found: The crossing as it stands now.
+        state: ``provisional``, ``final`` or ``withdrawn``.
+        seq: Running number of the message within this site, from 1.
+        site: This box.
+        entrant: Whose crossing it is, or None for a chip nobody owns.
+        zone: Zone of ``at``.
+    """
+    timed = found.at >= 0
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "id": found.id,
+            "seq": seq,
+            "site": site,
+            "location": found.location,
+            "chip": found.chip,
+            "at_ms": found.at // NS_PER_MS if timed else None,
+            "at_sub_ns": found.at % NS_PER_MS if timed else None,
+            "at": iso(found.at, zone) if timed else None,
+            "state": state,
+            "method": found.method.value,
+            "reads": found.reads,
+            "rssi": found.rssi,
+            "antenna": found.antenna,
+            "reader": found.reader,
+            "registration_id": found.registration_id,
+            "bib": entrant.bib if entrant else None,
+            "name": entrant.name if entrant else None,
+            "event_id": found.event_id,
+            "clock_ms": ms(found.clock_ns),
+            "chip_ms": ms(found.chip_ns),
+            "reason": found.state.value,
+            "why": found.why,
+        }
+    )
+
+
+def read(
+    *,
+    site: str,
+    location: str,
+    reader: str,
+    chip: str,
+    at_ns: int,
+    antenna: int | None,
+    rssi: float | None,
+    zone: tzinfo,
+) -> bytes:
+    """Render one read of the tree ``read``; `at_ns` is the corrected time, -1 without one."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "site": site,
+            "location": location,
+            "reader": reader,
+            "chip": chip,
+            "at_ms": at_ns // NS_PER_MS if at_ns >= 0 else None,
+            "at": iso(at_ns, zone) if at_ns >= 0 else None,
+            "antenna": antenna,
+            "rssi": rssi,
+        }
+    )
+
+
+def result_fields(
+    result: Result, entrant: Entrant | None, event: EventRules, revision: int
+) -> dict[str, object]:
+    """Return a result as it stands in its own topic and in the rows of a leaderboard."""
+    word = _WORDS.get(result.status)
+    finished = result.status is Status.FINISHED
+    return {
+        "v": VERSION,
+        "event_id": result.event_id,
+        "registration_id": result.registration_id,
+        "bib": entrant.bib if entrant else None,
+        "name": entrant.name if entrant else None,
+        "status": result.status.value,
+        "clock_ms": ms(result.clock_ns) if finished else None,
+        "chip_ms": ms(result.chip_ns) if finished else None,
+        "clock_time": word or time_text(result.clock_ns, event),
+        "chip_time": word or time_text(result.chip_ns, event),
+        "place": result.place,
+        "splits": [
+            {
+                "location": split.location,
+                "split": split.split,
+                "clock_ms": ms(split.clock_ns),
+                "chip_ms": ms(split.chip_ns),
+                "clock_time": time_text(split.clock_ns, event),
+                "chip_time": time_text(split.chip_ns, event),
+            }
+            for split in result.splits
+        ],
+        "revision": revision,
+    }
+
+
+def result(fields: Mapping[str, object]) -> bytes:
+    """Render one message of the tree ``result`` from `result_fields`."""
+    return orjson.dumps(fields)
+
+
+def leaderboard(event: EventRules, rows: Iterable[Mapping[str, object]], totals: Totals) -> bytes:
+    """Render a leaderboard from `result_fields`, best first."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "event_id": event.id,
+            "event": event.name,
+            "rows": list(rows),
+            "totals": {
+                "started": totals.started,
+                "on_course": totals.on_course,
+                "finished": totals.finished,
+            },
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """One runner as the announcer reads it out: at this location, at that time."""
+
+    registration_id: RegistrationId
+    event_id: EventId
+    bib: int | None
+    name: str | None
+    at_ns: int
+    status: str | None
+    clock_ns: int | None
+    chip_ns: int | None
+    place: int | None
+
+
+def announcer(
+    location: str,
+    rows: Sequence[Announced],
+    events: Mapping[EventId, EventRules],
+    zone: tzinfo,
+) -> bytes:
+    """Render the last runners of a location, newest first."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "location": location,
+            "rows": [
+                {
+                    "registration_id": row.registration_id,
+                    "event_id": row.event_id,
+                    "bib": row.bib,
+                    "name": row.name,
+                    "status": row.status,
+                    "at_ms": row.at_ns // NS_PER_MS,
+                    "at": iso(row.at_ns, zone),
+                    "clock_ms": ms(row.clock_ns),
+                    "chip_ms": ms(row.chip_ns),
+                    "clock_time": time_text(row.clock_ns, events[row.event_id]),
+                    "chip_time": time_text(row.chip_ns, events[row.event_id]),
+                    "place": row.place,
+                }
+                for row in rows
+            ],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderFacts:
+    """What is told of one reader."""
+
+    state: str
+    """``connected``, ``connecting`` or ``failed``."""
+    since_ns: int
+    last_byte_ns: int | None
+    reads: int
+    rejected: int
+    clock_offset_ns: int | None
+    clock_error_ns: int | None
+    detail: str = ""
+
+
+def reader(facts: ReaderFacts) -> bytes:
+    """Render the state of a reader."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "state": facts.state,
+            "since_at_ms": ms(facts.since_ns),
+            "last_byte_at_ms": ms(facts.last_byte_ns),
+            "reads": facts.reads,
+            "rejected": facts.rejected,
+            "clock_offset_ms": ms(facts.clock_offset_ns),
+            "clock_error_ms": ms(facts.clock_error_ns),
+            "detail": facts.detail,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """What is told of this box."""
+
+    version: str
+    uptime_ns: int
+    at_ns: int
+    readers: Mapping[str, str]
+    """Reader -> its state."""
+    clock_synchronised: bool
+    clock_error_ns: int | None
+    disk_free_mb: int | None
+    disk_trouble: str | None
+    queues: Mapping[str, int] = field(default_factory=dict)
+    """Stage -> rows or messages waiting."""
+    lag_ms: Mapping[str, int | None] = field(default_factory=dict)
+    """Stage -> age of the oldest waiting, None where nothing waits."""
+    last_read_ns: Mapping[str, int | None] = field(default_factory=dict)
+    """Location -> arrival of its newest read."""
+    alarms: Mapping[str, str] = field(default_factory=dict)
+
+
+def health(facts: HealthFacts) -> bytes:
+    """Render the health of this box."""
+    return orjson.dumps(
+        {
+            "v": VERSION,
+            "version": facts.version,
+            "at_ms": ms(facts.at_ns),
+            "uptime_ms": ms(facts.uptime_ns),
+            "readers": dict(facts.readers),
+            "clock": {
+                "synchronised": facts.clock_synchronised,
+                "error_ms": ms(facts.clock_error_ns),
+            },
+            "disk": {"free_mb": facts.disk_free_mb, "trouble": facts.disk_trouble},
+            "queues": dict(facts.queues),
+            "lag_ms": dict(facts.lag_ms),
+            "last_read_at_ms": {name: ms(at) for name, at in facts.last_read_ns.items()},
+            "alarms": dict(facts.alarms),
+        }
+    )
+
+
+def time_text(ns: int | None, event: EventRules) -> str | None:
+    """Return a duration as the event prints it, or None where there is none."""
+    return None if ns is None else clock_text(ns, event.decimals, event.rounding)
