@@ -1,0 +1,1 @@
+"""The HTTP side: one API for the command line (Unix socket) and for the network."""
