@@ -1,1 +1,30 @@
-"""x."""
+"""IPICO Lite, Elite, Super Elite and serial readers."""
+
+from typing import Final
+
+from bridge.domain.reads import Chip, StampForm
+from bridge.driver_api import Driver, SerialLink, TcpLink
+from drivers.ipico import emulator, options, records, session
+
+
+def _example_chip(n: int) -> Chip:
+    return Chip(f"058000{n & 0xFFFFFF:06x}")
+
+
+DRIVER: Final = Driver(
+    name="ipico",
+    title="IPICO Lite, Elite, Super Elite and serial readers",
+    links=(TcpLink(10_000), SerialLink(9_600)),
+    stamp_form=StampForm.NAIVE,
+    can_tell_time=True,
+    session=session.open_session,
+    encode=records.encode,
+    emulator=emulator.make,
+    extra=records.extra,
+    example_chip=_example_chip,
+    check_options=options.complaints,
+    source=(
+        "vendor Reader Serial Protocol 1.00 (2007); captures of a Lite; recorded logs of a Lite "
+        "and an Elite"
+    ),
+)

@@ -8,7 +8,7 @@ known, nor how control replies look in this mode, so a binary session only liste
 from typing import Final
 
 from bridge.domain.reads import Chip, Read, StampForm
-from bridge.driver_api import MAIN, Kept, PassiveSession, Reason, Rejected
+from bridge.driver_api import MAIN, Event, PassiveSession, Reason, Rejected
 from drivers.ipico.records import HUNDREDTH_NS, day_ns, time_ns
 
 SIZE: Final = 20
@@ -26,10 +26,10 @@ class BinarySession(PassiveSession):
         """Bytes of a record, or of noise, that are not complete yet: fewer than 84."""
         return self._buffer
 
-    def feed(self, data: bytes, channel: str = MAIN) -> list[Kept]:  # noqa: ARG002
+    def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:  # noqa: ARG002
         """Take bytes as they came; return records and, in pieces of up to 64 bytes, noise."""
         buffer = self._buffer + data
-        events: list[Kept] = []
+        events: list[Event] = []
         start = at = 0
         while len(buffer) - at >= SIZE:
             found = decode(buffer[at : at + SIZE]) if buffer[at] == 0xAA else None  # noqa: PLR2004

@@ -16,6 +16,7 @@ from drivers.ipico.control import ERRORS, GET_CLOCK, Frame
 
 TIMEOUT_NS: Final = 2 * NS_PER_S
 TRIES: Final = 2
+"""Tries without any byte, or with an error frame each, that end the patience."""
 LIVELY_TRIES: Final = 4
 """Tries while other bytes prove that the link is alive."""
 
@@ -37,7 +38,7 @@ class Unanswered:
     command: Command
     refused: bool
     silent: bool
-    """Not one byte came from the reader in all that time."""
+    """Not one byte came from the reader during the last `TRIES` waits."""
 
 
 class Dialogue:
@@ -48,6 +49,7 @@ class Dialogue:
         self._current: Command | None = None
         self._tries = 0
         self._refusals = 0
+        self._silent_tries = 0
         self._due_ns = 0
         self._was_alive = False
 
@@ -76,7 +78,7 @@ class Dialogue:
         if self._current is not None or not self._queue:
             return []
         self._current = self._queue.popleft()
-        self._tries = self._refusals = 0
+        self._tries = self._refusals = self._silent_tries = 0
         self._was_alive = False
         return self._send(now_ns)
 
@@ -103,10 +105,14 @@ class Dialogue:
         """Repeat the command whose time is up, or report it unanswered."""
         if self._current is None or now_ns < self._due_ns:
             return []
-        if self._tries < (LIVELY_TRIES if self._was_alive and not self._refusals else TRIES):
+        self._silent_tries = 0 if self._was_alive else self._silent_tries + 1
+        self._was_alive = False
+        is_silent = self._silent_tries >= TRIES
+        is_refused = self._refusals >= TRIES
+        if not (is_silent or is_refused or self._tries >= LIVELY_TRIES):
             return self._send(now_ns)
         given_up, self._current = self._current, None
-        return Unanswered(given_up, self._refusals >= self._tries, not self._was_alive)
+        return Unanswered(given_up, is_refused, is_silent)
 
     def _send(self, now_ns: int) -> list[Event]:
         command = self._current
