@@ -10,11 +10,16 @@ from dataclasses import dataclass
 
 from bridge.domain.reads import NS_PER_MS, NS_PER_S
 
-FIRST = ("Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "Jo", "Kim", "Lars",
-         "Mia", "Nils", "Oda", "Pia", "Quin", "Rosa", "Sam", "Tess", "Uma", "Vic", "Wim", "Zoe")  # fmt: skip
-LAST = ("Abbott", "Berg", "Cruz", "Dahl", "Evans", "Fox", "Green", "Hill", "Ito", "Jones", "Klein",
-        "Lopez", "Moss", "Novak", "Olsen", "Park", "Quist", "Reed", "Stone", "Turner", "Udo",
-        "Vance", "West", "Young")  # fmt: skip
+FIRST = (
+    "Ada", "Ben", "Chloe", "Dan", "Eva", "Finn", "Gus", "Hana",
+    "Ivo", "Jo", "Kim", "Lars", "Mia", "Nils", "Oda", "Pia",
+    "Quin", "Rosa", "Sam", "Tess", "Uma", "Vic", "Wim", "Zoe",
+)  # fmt: skip
+LAST = (
+    "Abbott", "Berg", "Cruz", "Dahl", "Evans", "Fox", "Green", "Hill",
+    "Ito", "Jones", "Klein", "Lopez", "Moss", "Novak", "Olsen", "Park",
+    "Quist", "Reed", "Stone", "Turner", "Udo", "Vance", "West", "Young",
+)  # fmt: skip
 
 READ_NS = 10 * NS_PER_MS
 """Every simulated time is a whole hundredth: the coarsest reader loses nothing of it."""

@@ -1,5 +1,6 @@
 """Results as far as they rest on durable reads: what is posted, published and shown."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,18 @@ class Standings:
     def __init__(self) -> None:
         self._events: dict[EventId, _Event] = {}
         self._by_registration: dict[RegistrationId, Result] = {}
+        self._complete = asyncio.Event()
+
+    def complete(self) -> None:
+        """Say that everything journalled is taken into account."""
+        self._complete.set()
+
+    async def ready(self) -> None:
+        """Return once everything journalled is taken into account.
+
+        Before that a missing result does not mean that there is none.
+        """
+        await self._complete.wait()
 
     def apply(self, changed: Iterable[Result], withdrawn: Iterable[Result]) -> None:
         """Take changed results in, and those that no longer exist out."""

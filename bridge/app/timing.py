@@ -17,11 +17,12 @@ from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, S
 from bridge.app.standings import Standings
 from bridge.app.timebase import ReaderTime, TimeBase, timed_read
 from bridge.domain.entrants import Entrant, RegistrationId
+from bridge.domain.guns import resolve_guns
 from bridge.domain.marks import Mark
 from bridge.domain.race import Changes, Phase, Race
-from bridge.domain.reads import NS_PER_S
+from bridge.domain.reads import NS_PER_S, UtcNs
 from bridge.domain.results import Crossing, RemoteCrossing, Result, TimedRead
-from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
+from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,10 @@ class Timing:
 
     def _history(self, chips: Sequence[str]) -> Iterable[TimedRead]:
         return self.timebase.timed(self._store.reads_of(chips))
+
+    def gun(self, event_id: EventId) -> UtcNs | None:
+        """Return T0 of an event as it stands (waves may have their own)."""
+        return resolve_guns(self.rules, self._marks).events.get(event_id)
 
     @property
     def last_seq(self) -> int:
