@@ -66,11 +66,13 @@ class Refused(ProviderError):  # noqa: N818
 
     Attributes:
         code: The service's own error code, or None.
+        whole: No part of the payload is at fault, so sending less of it cannot help.
     """
 
-    def __init__(self, message: str, *, code: int | None = None) -> None:
+    def __init__(self, message: str, *, code: int | None = None, whole: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.whole = whole
 
 
 class JournalError(BridgeError):

@@ -296,7 +296,8 @@ class PostRow(NamedTuple):
     refused: str | None
     """Why the provider will never take the last attempt, or None."""
     attempted: Mapping[str, object] | None
-    """The fields that were refused: tried again only once desired differs from them."""
+    """The fields that were refused: tried again only once desired differs from them. With
+    `refused` None: sent, and not acknowledged yet; the provider may or may not hold them."""
 
 
 class PostLedger(Protocol):

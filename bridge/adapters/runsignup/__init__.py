@@ -1,0 +1,1 @@
+"""RunSignup as a results provider: its REST interface, rules and looseness kept in here."""
