@@ -49,6 +49,8 @@ class Operations:
         self._standings = standings
         self._clock = clock
         self._tell = tell
+        self.on_gun: Callable[[Mark], Awaitable[None]] = _nobody
+        """Told of every gun made or undone here, so that the other boxes learn it."""
         self._entrants: dict[RegistrationId, Entrant] = {}
         self._bibs: dict[int, list[Entrant]] = {}
 
@@ -149,16 +151,24 @@ class Operations:
         """Record a mark and let everything follow."""
         kept = await self._store.add(mark)
         await self._tell(self._timing.set_marks(self._store.marks()))
+        if kept.kind is MarkKind.GUN:
+            await self.on_gun(kept)
         return {"mark": self.mark_json(kept)}
 
     async def _undo(self, fits: Callable[[Mark], bool], nothing: str, author: str) -> Json:
         found = [mark for mark in self._store.marks() if not mark.undone and fits(mark)]
         if not found:
             raise NotFound(nothing)
-        last = found[-1]
-        await self._store.undo(last.id, author=author, made_at=UtcNs(self._clock.utc_ns()))
+        return await self.undo_mark(found[-1], author)
+
+    async def undo_mark(self, mark: Mark, author: str) -> Json:
+        """Take a mark back and let everything follow; it stays on record as undone."""
+        await self._store.undo(mark.id, author=author, made_at=UtcNs(self._clock.utc_ns()))
         await self._tell(self._timing.set_marks(self._store.marks()))
-        return {"mark": self.mark_json(replace(last, undone=True))}
+        undone = replace(mark, undone=True)
+        if mark.kind is MarkKind.GUN:
+            await self.on_gun(undone)
+        return {"mark": self.mark_json(undone)}
 
     def marks(self) -> list[Json]:
         """Return every mark, oldest first."""
@@ -344,6 +354,10 @@ class Operations:
     def _race_day(self, event: EventRules) -> str:
         at = event.gun if event.gun is not None else self._clock.utc_ns()
         return self.text(at)[:10]
+
+
+async def _nobody(_: Mark) -> None:
+    """Tell no other box: there is no broker."""
 
 
 def entrant_json(entrant: Entrant) -> Json:

@@ -1,0 +1,124 @@
+"""Guns that do not come from an operator: a reader's trigger, another box of the race.
+
+Each is recorded as a mark exactly once, however often it is heard: its `note` says where it came
+from. So a trigger replayed out of a reader's memory, or a gun told twice, changes nothing, and one
+that an operator has undone stays undone.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+
+from bridge.app.ports import EventRow, Kind, Store
+from bridge.app.timebase import BAD, TimeBase
+from bridge.domain.marks import Mark, MarkKind
+from bridge.domain.reads import NS_PER_MS, UtcNs
+from bridge.domain.rules import EventId, Rules
+from bridge.errors import UsageError
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, object]
+
+
+class MarkDesk(Protocol):
+    """Where marks are recorded; implemented by `Operations`."""
+
+    async def add_mark(self, mark: Mark) -> Json:
+        """Record a mark and let everything follow."""
+        ...
+
+    async def undo_mark(self, mark: Mark, author: str) -> Json:
+        """Take a mark back and let everything follow."""
+        ...
+
+
+class MarkerGuns:
+    """Turns gun markers of readers that set T0 (`gun_for`) into gun marks."""
+
+    def __init__(
+        self, rules: Callable[[], Rules], store: Store, timebase: Callable[[], TimeBase]
+    ) -> None:
+        self._rules = rules
+        self._store = store
+        self._timebase = timebase
+        self._fresh: list[EventRow] = []
+
+    def noted(self, row: EventRow) -> None:
+        """Take a marker that was journalled just now."""
+        self._fresh.append(row)
+
+    def recall(self) -> None:
+        """Take every marker on record: one may have come right before a power cut."""
+        self._fresh = list(self._store.rows(kinds=(Kind.MARKER,)))
+
+    async def settle(self, desk: MarkDesk) -> None:
+        """Record the marks that are owed."""
+        fresh, self._fresh = self._fresh, []
+        for row in fresh:
+            for mark in self._owed(row):
+                await desk.add_mark(mark)
+                log.info("gun by reader", author=mark.author, event_id=mark.event_id)
+
+    def _owed(self, row: EventRow) -> list[Mark]:
+        timebase = self._timebase()
+        name, _ = timebase.owner(row.session)
+        reader = self._rules().readers.get(name)
+        if reader is None or not reader.gun_for:
+            return []
+        note = f"marker {name} {row.key or row.stamp}"
+        known = {mark.event_id for mark in self._store.marks() if mark.note == note}
+        arrived = timebase.arrival(row)
+        at = timebase.readers[name].at(row.stamp, row.form, arrived)
+        return [
+            Mark(
+                id=0,
+                kind=MarkKind.GUN,
+                made_at=UtcNs(row.utc_ns),
+                author=f"reader:{name}",
+                event_id=event_id,
+                at=UtcNs(arrived if at == BAD else at - reader.offset_ns),
+                note=note,
+            )
+            for event_id in reader.gun_for
+            if event_id not in known
+        ]
+
+
+async def foreign_gun(request: Mapping[str, object], store: Store, desk: MarkDesk) -> Json:
+    """Take a gun that another box passes on (see `bridge.app.payloads`), once."""
+    origin, mark_id = request.get("origin"), request.get("mark_id")
+    event_id, at_ms = request.get("event_id"), request.get("at_ms")
+    sub_ns, made_ms = request.get("at_sub_ns", 0), request.get("made_at_ms", at_ms)
+    wave = request.get("wave")
+    numbers = (mark_id, event_id, at_ms, sub_ns, made_ms)
+    if not isinstance(origin, str) or not all(type(number) is int for number in numbers):
+        raise UsageError(
+            "a gun of another site has origin, mark_id, event_id, at_ms, at_sub_ns, made_at_ms"
+        )
+    note = f"site {origin} {mark_id}"
+    known = [mark for mark in store.marks() if mark.note == note]
+    if request.get("undo"):
+        for mark in known:
+            if not mark.undone:
+                return await desk.undo_mark(mark, f"site:{origin}")
+        return {"known": True}
+    if known:
+        return {"known": True}
+    return await desk.add_mark(
+        Mark(
+            id=0,
+            kind=MarkKind.GUN,
+            made_at=UtcNs(_int(made_ms) * NS_PER_MS),
+            author=f"site:{origin}",
+            event_id=EventId(_int(event_id)),
+            wave=wave if isinstance(wave, str) else None,
+            at=UtcNs(_int(at_ms) * NS_PER_MS + _int(sub_ns)),
+            note=note,
+        )
+    )
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
