@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Literal, TextIO
 
 from bridge.app.redact import Redactor
@@ -22,6 +22,7 @@ if _BLOCKED:
     del sys.modules["rich"]
 
 Event = MutableMapping[str, object]
+Render = Callable[[object, str, Event], str]
 _SEVERITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
 """syslog(3) levels, which journald reads from the prefix ``<3>``."""
 _OWN = ("level", "event", "timestamp", "exception")
@@ -43,16 +44,15 @@ def configure(
     """
     stream = sys.stderr if stream is None else stream
     journal = _is_journal(stream, environ)
-    mask = _Mask(Redactor(secrets))
+    render = _as_json if form == "json" else _as_text
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         *([] if journal else [structlog.processors.TimeStamper(fmt="iso", utc=True)]),
-        mask,
-        _as_json if form == "json" else _as_text,
-        *([_journal_prefix] if journal else []),
+        _Mask(Redactor(secrets)),
+        _journal_prefix(render) if journal else render,
     ]
     structlog.configure(
         processors=processors,
@@ -110,9 +110,12 @@ def _as_json(_logger: object, _method: str, event: Event) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def _journal_prefix(_logger: object, method: str, text: str) -> str:
-    prefix = f"<{_SEVERITY.get(method, 6)}>"
-    return "\n".join(prefix + line for line in text.splitlines())
+def _journal_prefix(render: Render) -> Render:
+    def prefixed(logger: object, method: str, event: Event) -> str:
+        prefix = f"<{_SEVERITY.get(method, 6)}>"
+        return "\n".join(prefix + line for line in render(logger, method, event).splitlines())
+
+    return prefixed
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:

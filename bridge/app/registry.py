@@ -38,7 +38,7 @@ class Registry:
         if name in self._builtin:
             found.append(self._builtin[name])
         if not found:
-            raise ConfigError(self._unknown(name))
+            raise ConfigError(self.unknown(name))
         if len(found) > 1:
             sources = " and ".join(sorted(entry.value for entry in found))
             raise ConfigError(
@@ -46,11 +46,12 @@ class Registry:
             )
         return _load(found[0])
 
-    def _unknown(self, name: str) -> str:
+    def unknown(self, name: str) -> str:
+        """Return what to tell who asked for a driver that is not there."""
         names = self.names()
         near = difflib.get_close_matches(name.lower(), names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"There is no driver {name!r}; {hint}There are: {', '.join(names)}."
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        return f"There is no driver {name!r}{hint}; there are: {', '.join(names)}."
 
 
 def _load(entry: EntryPoint) -> Driver:

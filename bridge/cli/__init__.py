@@ -1,0 +1,1 @@
+"""The commands of `chip-bridge`, one module each, loaded when they are called."""

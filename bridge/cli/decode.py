@@ -1,0 +1,130 @@
+"""`chip-bridge decode`: what a reader's bytes mean, one JSON object per event."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import orjson
+
+from bridge.app.captures import Form, form_of, pieces
+from bridge.app.decoding import Decoding, Shown
+from bridge.cli.invocation import Invocation
+from bridge.driver_api import Opening
+from bridge.errors import NotFound, UsageError
+
+_FULL = 65_536
+"""Bytes of output written at once."""
+
+
+@click.command()
+@click.argument("driver")
+@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--chunk", type=click.IntRange(min=1), help="Feed this many bytes at a time.")
+@click.option(
+    "--format",
+    "container",
+    type=click.Choice(["auto", *(form.value for form in Form)]),
+    default="auto",
+    show_default=True,
+    help="The container of the capture.",
+)
+@click.option(
+    "--link",
+    type=click.Choice(["tcp", "serial"]),
+    default="tcp",
+    show_default=True,
+    help="The link the bytes came over, where the protocol differs.",
+)
+@click.option("--json", "_as_json", is_flag=True, expose_value=False, help="JSON Lines, as always.")
+@click.pass_obj
+def decode(
+    invocation: Invocation,
+    driver: str,
+    file: Path | None,
+    chunk: int | None,
+    container: str,
+    link: str,
+) -> int:
+    r"""Put the bytes of FILE (or of the standard input) through the driver DRIVER.
+
+    Prints one JSON object per event, and on stderr an account of every byte. Nothing is sent to
+    any reader.
+
+    \b
+    chip-bridge decode ipico race.log
+    nc 10.0.0.51 10000 | chip-bridge decode ipico
+    """
+    drivers = invocation.drivers()
+    if driver not in drivers.names():
+        raise UsageError(drivers.unknown(driver))
+    decoding = Decoding(drivers.find(driver), Opening(link=link), chunk)
+    with _opened(file) as source:
+        counted = _Counted(source)
+        head = source.peek(_FULL) if hasattr(source, "peek") else b""
+        name = "" if file is None else file.name
+        form = form_of(head, name) if container == "auto" else Form(container)
+        _print(_events(decoding, form, counted, head), eager=form is Form.RAW)
+    account = decoding.account
+    click.echo(account.text(), err=True)
+    balanced = account.file == counted.taken and account.reader == account.events
+    if not balanced:
+        click.echo(f"The account does not balance: {counted.taken} bytes were read.", err=True)
+    return 0 if balanced else 1
+
+
+class _Counted:
+    """Counts what is taken from a file, apart from the account it has to agree with."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.taken = 0
+
+    def readline(self, limit: int = -1, /) -> bytes:
+        data = self._file.readline(limit)
+        self.taken += len(data)
+        return data
+
+    def read1(self, size: int = -1, /) -> bytes:
+        data: bytes = self._file.read1(size)  # type: ignore[attr-defined]  # buffered files have it
+        self.taken += len(data)
+        return data
+
+
+def _opened(file: Path | None) -> AbstractContextManager[BinaryIO]:
+    if file is None or str(file) == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _events(decoding: Decoding, form: Form, file: _Counted, head: bytes) -> Iterator[Shown | None]:
+    """Yield events, and None wherever the input may let us wait."""
+    for piece in pieces(form, file, head):
+        yield from decoding.feed(piece)
+        yield None
+    yield from decoding.finish()
+
+
+def _print(events: Iterable[Shown | None], *, eager: bool) -> None:
+    """Write JSON Lines in large pieces, or with `eager` whenever the input may let us wait."""
+    out = sys.stdout.buffer
+    lines = bytearray()
+    for shown in events:
+        if shown is not None:
+            lines += orjson.dumps(shown, default=_plain, option=orjson.OPT_APPEND_NEWLINE)
+        if len(lines) >= _FULL or (shown is None and eager and lines):
+            out.write(lines)
+            out.flush()
+            lines.clear()
+    out.write(lines)
+    out.flush()
+
+
+def _plain(value: object) -> str:
+    """Return what a driver put into `extra` and JSON does not know."""
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,47 @@
+"""Whether the packages that run are ours: `drivers` is a name others use."""
+
+from importlib.metadata import packages_distributions
+
+from bridge.app.registry import Registry
+from bridge.errors import ConfigError
+
+_OURS = "chip-bridge"
+
+
+def installed_drivers() -> Registry:
+    """Return the registry with the drivers we ship.
+
+    Raises:
+        ConfigError: Another distribution put its own `drivers` over ours.
+    """
+    try:
+        from drivers import BUILTIN  # noqa: PLC0415 -- may be somebody else's
+    except ImportError as error:
+        raise ConfigError(_advice(others())) from error
+    return Registry(BUILTIN)
+
+
+def check_installation() -> None:
+    """Refuse to start beside a distribution that has a package `drivers` too.
+
+    For the commands that run for long: it reads the list of files of every distribution.
+
+    Raises:
+        ConfigError: There is one; the text names it.
+    """
+    if strangers := others():
+        raise ConfigError(_advice(strangers))
+
+
+def others() -> list[str]:
+    """Return the other distributions that install a package `drivers`."""
+    owners = packages_distributions().get("drivers", [])
+    return sorted({owner for owner in owners if owner.lower().replace("_", "-") != _OURS})
+
+
+def _advice(strangers: list[str]) -> str:
+    names = " and ".join(strangers) or "another package"
+    return (
+        f"The package `drivers` of chip-bridge is overwritten by {names}: "
+        "install chip-bridge into a virtual environment of its own."
+    )
