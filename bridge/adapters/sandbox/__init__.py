@@ -1,0 +1,1 @@
+"""Results services made of software: for rehearsals, the demo and tests."""
