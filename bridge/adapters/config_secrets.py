@@ -46,16 +46,13 @@ def read_secrets(
         required: Whether a place that cannot be read is a mistake; it is none for a command that
             an operator runs who may not read what the service may.
     """
-    values: dict[str, object] = {}
     mistakes: list[str] = []
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    for place in (Path(credentials) if credentials else None, secrets_dir):
-        if place is None:
-            continue
-        try:
-            values.update(_files(place))
-        except (OSError, UnicodeError, SettingsError) as error:
-            mistakes.append(_unreadable(place, error))
+    given = _files(Path(credentials), mistakes) if credentials else {}
+    # The unit puts an empty credential in the place of each that is not there.
+    values = {name: value for name, value in given.items() if str(value).strip()}
+    if secrets_dir is not None:
+        values.update(_files(secrets_dir, mistakes))
     values.update(_Environ(environ)())
     for name, value in [*values.items()]:
         if not str(value).strip():
@@ -76,13 +73,13 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
             yield f"environment {variable}: is an unknown variable; did you mean {near[0]}?"
 
 
-def _files(place: Path) -> dict[str, object]:
-    if not place.is_dir() or not os.access(place, os.R_OK | os.X_OK):
-        raise PermissionError(0, "it is no directory that this user may read")
-    source = SecretsSettingsSource(_Settings, secrets_dir=place, env_prefix="")
-    return source()
-
-
-def _unreadable(place: Path, error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-    return f"secrets directory {place}: cannot be read: {reason}"
+def _files(place: Path, mistakes: list[str]) -> dict[str, object]:
+    """Return the secrets in a directory; say in `mistakes` why it cannot be read."""
+    try:
+        if not place.is_dir() or not os.access(place, os.R_OK | os.X_OK):
+            raise PermissionError(0, "it is no directory that this user may read")
+        return SecretsSettingsSource(_Settings, secrets_dir=place, env_prefix="")()
+    except (OSError, UnicodeError, SettingsError) as error:
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        mistakes.append(f"secrets directory {place}: cannot be read: {reason}")
+        return {}

@@ -54,7 +54,7 @@ def _provider(answers: Answers) -> str:
         return """\
 [provider]                             # participants come from here
 kind = "file"
-participants_file = "participants.csv" # columns: event_id, bib, chip, first_name, last_name …
+participants_file = "participants.csv" # CSV with a header line
 """
     return f"""\
 [provider]                             # participants come from here, results go here
