@@ -5,7 +5,6 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Mapping
 
 import serial
 
@@ -107,15 +106,9 @@ class SerialTransport:
 class SerialPort:
     """Opens one port, as often as it takes."""
 
-    def __init__(self, path: str, *, baud: int, settings: Mapping[str, str]) -> None:
-        """Name the port; nothing is opened yet.
-
-        `settings` are the URL's other parameters: ``parity`` N E O, ``bits`` 7 8, ``stop`` 1 2,
-        ``rtscts`` 0 1.
-        """
+    def __init__(self, path: str, *, baud: int) -> None:
         self._path = path
         self._baud = baud
-        self._settings = settings
 
     async def connect(self) -> SerialTransport:
         """Open the port, for us alone.
@@ -124,16 +117,7 @@ class SerialPort:
             LinkError: It does not exist, may not be opened, or another program has it.
         """
         try:
-            port = serial.Serial(
-                self._path,
-                self._baud,
-                bytesize=int(self._settings.get("bits", "8")),
-                parity=self._settings.get("parity", "N"),
-                stopbits=int(self._settings.get("stop", "1")),
-                rtscts=self._settings.get("rtscts", "0") == "1",
-                timeout=0,
-                exclusive=True,
-            )
+            port = serial.Serial(self._path, self._baud, timeout=0, exclusive=True)
             fcntl.ioctl(port.fileno(), TIOCEXCL)
         except (OSError, serial.SerialException, ValueError) as error:
             raise LinkError(_why(self._path, error)) from None

@@ -61,6 +61,10 @@ class Operations:
         """Everybody, as last heard."""
         return self._entrants
 
+    def entrants_by_id(self, registration_id: RegistrationId) -> Entrant | None:
+        """Return who is registered under a number, or None."""
+        return self._entrants.get(registration_id)
+
     async def entrants_changed(self) -> None:
         """Read the roster anew and let everything follow."""
         self._entrants = self._store.entrants()

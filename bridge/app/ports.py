@@ -5,7 +5,7 @@ methods read and return at once (a local file, a few milliseconds); they see eve
 awaited write before them made durable.
 """
 
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -360,13 +360,13 @@ class ResultsProvider(Protocol):
 
     def participants(
         self, event_ids: Sequence[EventId], *, modified_after: int | None
-    ) -> "AsyncPages":
+    ) -> AsyncIterator["ParticipantPage"]:
         """Page through participants; `modified_after` is epoch seconds, inclusive."""
         ...
 
     def removed(
         self, event_ids: Sequence[EventId], *, modified_after: int | None
-    ) -> "AsyncRemovals":
+    ) -> AsyncIterator["Removal"]:
         """Page through registrations that are no more (removed, transferred, deferred)."""
         ...
 
@@ -413,13 +413,6 @@ class ParticipantPage(NamedTuple):
     """Rows that could not be used, in words (field lesson 19: one odd record stops nothing)."""
 
 
-class AsyncPages(Protocol):
-    """Async iterator of participant pages."""
-
-    def __aiter__(self) -> "AsyncPages": ...
-    async def __anext__(self) -> ParticipantPage: ...
-
-
 class Removal(NamedTuple):
     """A registration that is no more."""
 
@@ -428,13 +421,6 @@ class Removal(NamedTuple):
     reason: str
     moved_to: RegistrationId | None
     modified: int | None
-
-
-class AsyncRemovals(Protocol):
-    """Async iterator of removals."""
-
-    def __aiter__(self) -> "AsyncRemovals": ...
-    async def __anext__(self) -> Removal: ...
 
 
 class ResultSet(NamedTuple):

@@ -77,10 +77,7 @@ class Timing:
         self._store = store
         self._clock = clock
         self._render = render
-        self._readers = {rules.name: (rules, asks) for rules, asks in readers}
-        for session in store.sessions().values():
-            self._retire(session)
-        self.rules = replace(rules, readers={n: r for n, (r, _) in self._readers.items()})
+        self._take_rules(rules, readers)
         self._bases = dict(bases)
         self.timebase = self._new_timebase()
         self._entrants: Mapping[RegistrationId, Entrant] = {}
@@ -96,6 +93,17 @@ class Timing:
         """The journal is being read again: results are incomplete until it has been."""
         self.stale = True
         """Earlier reads must be placed anew: somebody must `await rebuild()`."""
+
+    def _take_rules(self, rules: Rules, readers: Iterable[tuple[ReaderRules, bool]]) -> None:
+        self._readers = {rules.name: (rules, asks) for rules, asks in readers}
+        for session in self._store.sessions().values():
+            self._retire(session)
+        self.rules = replace(rules, readers={n: r for n, (r, _) in self._readers.items()})
+
+    def set_rules(self, rules: Rules, readers: Iterable[tuple[ReaderRules, bool]]) -> None:
+        """Take new rules (the race's zone has become known); everything is placed anew."""
+        self._take_rules(rules, readers)
+        self.stale = True
 
     def _retire(self, session: SessionRow) -> None:
         """Keep the reads of a reader that is no longer configured, where it stood."""
@@ -176,6 +184,20 @@ class Timing:
         for part in _by_session(rows):
             out = out.joined(self.fold(part))
         return out
+
+    @property
+    def busy(self) -> bool:
+        """Whether something may come due within a second."""
+        return bool(self._held) or self.race.next_deadline() is not None
+
+    @property
+    def bases(self) -> Mapping[str, int]:
+        """Boot id -> UTC minus CLOCK_BOOTTIME, of the boots whose truth is known."""
+        return self._bases
+
+    def knows_host(self, boot_id: str) -> bool:
+        """Say whether the truth about a boot's time is known."""
+        return boot_id in self._bases
 
     def host_truth(self, boot_id: str, base_ns: int) -> bool:
         """Take the first synchronised moment of this boot; say whether it was news."""

@@ -59,7 +59,7 @@ def bind_tcp(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def serve(app: Starlette, sock: socket.socket) -> None:
+async def serve_http(app: Starlette, sock: socket.socket) -> None:
     """Serve until cancelled, then let go of every connection within a second."""
     config = uvicorn.Config(
         app,

@@ -1,0 +1,196 @@
+"""The table of actions, bound to one race."""
+
+from collections.abc import Callable, Mapping
+
+from bridge.app.actions import Action, Actions
+from bridge.app.people_csv import Assignment, plan_import
+from bridge.app.ports import Store
+from bridge.app.posting import WouldPost
+from bridge.bootstrap.core import Core
+from bridge.bootstrap.provider import Services
+from bridge.domain.entrants import Entrant
+from bridge.domain.rules import EventId
+from bridge.errors import UsageError
+
+Json = dict[str, object]
+
+
+def make_actions(core: Core, services: Callable[[], Services | None]) -> Actions:
+    """Return every action of this race; `services` is None while there is no results service."""
+    ops = core.operations
+    bound = _Bound(core, services)
+    table = [
+        Action(
+            name="status",
+            changes=False,
+            summary="What the box is doing.",
+            handler=bound.status,
+            takes={},
+            mqtt=True,
+        ),
+        Action(
+            name="results",
+            changes=False,
+            summary="Results of one event or of all, finishers first.",
+            handler=lambda asked, _: _now(ops.results, asked.get("event")),
+            takes={"event": "event id or name; without it all events"},
+            mqtt=True,
+        ),
+        Action(
+            name="why",
+            changes=False,
+            summary="Every read of a bib or chip with its state and the rule behind it.",
+            handler=bound.why,
+            takes={"bib": "bib number", "chip": "chip, as read"},
+        ),
+        Action(
+            name="marks",
+            changes=False,
+            summary="Every mark, oldest first, undone ones included.",
+            handler=lambda _, __: _now(ops.marks),
+            takes={},
+        ),
+        Action(
+            name="gun",
+            changes=True,
+            summary="Record T0 of an event or wave; without a time: now.",
+            handler=ops.gun,
+            takes={
+                "event": "event id or name",
+                "event_id": "the same",
+                "time": "ISO local time, or HH:MM:SS[.mmm] of the race day",
+                "at_ms": "instead of time: ms since 1970, UTC",
+                "wave": "corral name",
+                "undo": "true takes the last gun back",
+            },
+            mqtt=True,
+        ),
+        Action(
+            name="mark",
+            changes=True,
+            summary="Record a mark on a bib: dns, dnf, dq, crossing, ignore, swap.",
+            handler=ops.mark,
+            takes={
+                "bib": "bib number",
+                "kind": "dns | dnf | dq | crossing | ignore | swap",
+                "location": "for crossing and ignore; default: the finish",
+                "time": "time of the crossing",
+                "at_ms": "instead of time: ms since 1970, UTC",
+                "other_bib": "for swap",
+                "note": "free text",
+                "undo": "true takes the last such mark back",
+            },
+            mqtt=True,
+        ),
+        Action(
+            name="participants",
+            changes=False,
+            summary="Participants as last heard; `find` filters by bib, chip or name.",
+            handler=lambda asked, _: _now(ops.find, str(asked.get("find", ""))),
+            takes={"find": "bib, chip, or part of a name"},
+        ),
+        Action(
+            name="participants/unmatched",
+            changes=False,
+            summary="Chips read that nobody owns, and participants without a chip.",
+            handler=lambda _, __: _now(ops.unmatched),
+            takes={},
+        ),
+        Action(
+            name="participants/import",
+            changes=True,
+            summary="Take bibs, chips or whole participants from CSV text.",
+            handler=bound.take_people,
+            takes={"csv": "the file's text", "dry_run": "true only says what would happen"},
+        ),
+        Action(
+            name="participants/pull",
+            changes=True,
+            summary="Ask the results service for its participants now.",
+            handler=bound.pull,
+            takes={"whole": "true asks for everybody anew"},
+        ),
+        Action(
+            name="preview",
+            changes=False,
+            summary="Rows that differ from what is posted, as they would be posted.",
+            handler=bound.preview,
+            takes={"event": "event id or name; without it all events"},
+        ),
+    ]
+    return {action.name: action for action in table}
+
+
+async def _now(function: Callable[..., object], *arguments: object) -> object:
+    return function(*arguments)
+
+
+class _Bound:
+    """Actions that need more than the operations."""
+
+    def __init__(self, core: Core, services: Callable[[], Services | None]) -> None:
+        self._core = core
+        self._services = services
+
+    async def status(self, _asked: Mapping[str, object], _author: str) -> object:
+        return self._core.health.status()
+
+    async def why(self, asked: Mapping[str, object], _author: str) -> object:
+        chip, bib = asked.get("chip"), asked.get("bib")
+        if isinstance(chip, str) and bib is None:
+            return self._core.operations.why_chip(chip)
+        if bib is None or not str(bib).isdecimal():
+            raise UsageError("say which: bib (a number) or chip")
+        return self._core.operations.why(int(str(bib)))
+
+    async def take_people(self, asked: Mapping[str, object], _author: str) -> object:
+        text = asked.get("csv")
+        if not isinstance(text, str):
+            raise UsageError("csv must be the text of a CSV file with a header")
+        core = self._core
+        planned = plan_import(text, core.operations.entrants, core.timing.rules)
+        if not asked.get("dry_run"):
+            await apply_import(core.store, planned.assignments, planned.newcomers)
+            await core.operations.entrants_changed()
+        return planned.report(dry_run=bool(asked.get("dry_run")))
+
+    async def pull(self, asked: Mapping[str, object], _author: str) -> object:
+        services = self._services()
+        if services is None:
+            raise UsageError("there is no results service in the configuration to pull from")
+        pulled = await services.roster.pull(whole=bool(asked.get("whole")))
+        return {
+            "changed": pulled.changed,
+            "removed": pulled.removed,
+            "skipped": list(pulled.skipped),
+            "participants": len(self._core.operations.entrants),
+        }
+
+    async def preview(self, asked: Mapping[str, object], _author: str) -> object:
+        services = self._services()
+        if services is None:
+            raise UsageError("there is no results service in the configuration to post to")
+        event = asked.get("event")
+        wanted = None if event is None else self._core.operations.event(event).id
+        return [_would(row) for row in await services.poster.preview(wanted)]
+
+
+def _would(row: WouldPost) -> Json:
+    return {
+        "event_id": row.event_id,
+        "registration_id": row.registration_id,
+        "bib": row.bib,
+        "name": row.name,
+        "fields": dict(row.fields),
+        "refused": row.refused,
+    }
+
+
+async def apply_import(
+    store: Store, assignments: list[Assignment], newcomers: Mapping[EventId, list[Entrant]]
+) -> None:
+    """Make an import durable."""
+    for event_id, people in newcomers.items():
+        await store.merge(event_id, people, (), cursor=None)
+    for assignment in assignments:
+        await store.assign(assignment.registration_id, bib=assignment.bib, chips=assignment.chips)

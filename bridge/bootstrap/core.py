@@ -1,0 +1,232 @@
+"""The race on one box: store, timing, intake and operations put together."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from bridge.adapters.serial_port import SerialPort
+from bridge.adapters.store.opening import SqliteStore, open_store
+from bridge.adapters.tcp import TcpDialler, TcpListener
+from bridge.app.config import Config, Loaded, ReaderTable
+from bridge.app.endpoint import ListenEndpoint, SerialEndpoint, TcpEndpoint, endpoint_of
+from bridge.app.health import Health
+from bridge.app.intake import Intake
+from bridge.app.link import ReaderState
+from bridge.app.marker_guns import MarkerGuns
+from bridge.app.operations import Operations
+from bridge.app.payloads import crossing as crossing_payload
+from bridge.app.ports import Clock
+from bridge.app.redact import redact_url
+from bridge.app.registry import Registry
+from bridge.app.rulebook import rules_of
+from bridge.app.standings import Standings
+from bridge.app.supervise import Connector, Reader
+from bridge.app.timing import Emission, Timing
+from bridge.app.told import Herald
+from bridge.domain.race import Phase
+from bridge.domain.results import Crossing
+from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
+from bridge.driver_api import Driver, SerialLink
+
+ZONE_NOTE = "race.zone"
+BASES_NOTE = "host.bases"
+
+
+@dataclass(frozen=True, slots=True)
+class DataDisk:
+    """Space in the data folder."""
+
+    folder: Path
+
+    def free_bytes(self) -> int:
+        """Return the free space, 0 if it cannot be told."""
+        try:
+            return shutil.disk_usage(self.folder).free
+        except OSError:
+            return 0
+
+
+@dataclass(slots=True)
+class RaceZone:
+    """The race's IANA zone as far as it is known."""
+
+    name: str | None
+
+    @property
+    def info(self) -> ZoneInfo:
+        """The zone texts for people are in: UTC while nobody knows better."""
+        return ZoneInfo(self.name or "UTC")
+
+
+@dataclass(slots=True)
+class Core:
+    """The race on this box: everything between the journal and the results, and no network."""
+
+    config: Config
+    clock: Clock
+    store: SqliteStore
+    drivers: Registry
+    zone: RaceZone
+    timing: Timing
+    standings: Standings
+    herald: Herald
+    intake: Intake
+    operations: Operations
+    marker_guns: MarkerGuns
+    health: Health
+    readers: list[Reader]
+    states: dict[str, ReaderState]
+    notices: list[str]
+    entrants_news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the participants on disk changed."""
+
+    async def recall(self) -> None:
+        """Bring the results up to the journal: at start, and whenever earlier times change."""
+        await self.operations.entrants_changed()
+        self.timing.set_marks(self.store.marks())
+        emission = await self.timing.rebuild(self.standings)
+        await self.intake.tell(emission)
+        self.herald.told(Emission())
+        self.standings.complete()
+
+    async def learn_zone(self, zone: str) -> None:
+        """Take the race's zone from the provider; what was placed without it is placed anew."""
+        if self.config.bridge.timezone is not None or zone == self.zone.name:
+            return
+        await self.store.put(ZONE_NOTE, orjson.dumps(zone).decode())
+        self.zone.name = zone
+        rules = rules_of(self.config, zone, self.drivers)
+        self.timing.set_rules(rules, askable(rules, self.drivers, self.config))
+
+
+def race_key(config: Config) -> str:
+    """Return the name of the race's folder and of its topic level."""
+    provider = config.provider
+    if provider is None or provider.race_id is None:
+        return "local"
+    return str(provider.race_id)
+
+
+def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
+    """Open the race of a configuration.
+
+    Raises:
+        ConfigError: The configuration cannot work here.
+        JournalError: The store cannot be opened.
+    """
+    config = loaded.config
+    opened = open_store(
+        config.bridge.data_dir,
+        race_key(config),
+        clock=clock,
+        linger_s=config.bridge.commit_linger_ms / 1000,
+    )
+    store = opened.store
+    zone = RaceZone(config.bridge.timezone or orjson.loads(store.get(ZONE_NOTE) or "null"))
+    rules = rules_of(config, zone.name, drivers)
+    found = {table.name: drivers.find(table.driver) for table in config.reader}
+    standings = Standings()
+    herald = Herald(standings)
+    operations: Operations
+
+    def render(found_crossing: Crossing, phase: Phase, seq: int) -> bytes:
+        owner = found_crossing.registration_id
+        entrant = operations.entrants.get(owner) if owner is not None else None
+        return crossing_payload(
+            found_crossing, phase.value, seq, site=rules.site, entrant=entrant, zone=zone.info
+        )
+
+    timing = Timing(
+        rules=rules,
+        readers=askable(rules, drivers, config),
+        store=store,
+        clock=clock,
+        render=render,
+        bases=orjson.loads(store.get(BASES_NOTE) or "{}"),
+    )
+    marker_guns = MarkerGuns(lambda: timing.rules, store, lambda: timing.timebase)
+    intake = Intake(
+        store=store,
+        timing=timing,
+        clock=clock,
+        places={t.name: (t.driver, t.location, redact_url(t.url)) for t in config.reader},
+        outlet=herald,
+        on_marker=lambda _reader, _marker, row: marker_guns.noted(row),
+    )
+    operations = Operations(
+        rules=lambda: timing.rules,
+        zone=lambda: zone.name,
+        store=store,
+        timing=timing,
+        standings=standings,
+        clock=clock,
+        tell=intake.tell,
+    )
+    states = {
+        t.name: ReaderState(t.name, t.location, t.driver, redact_url(t.url)) for t in config.reader
+    }
+    health = Health(
+        rules=lambda: timing.rules,
+        clock=clock,
+        store=store,
+        timing=timing,
+        standings=standings,
+        readers=states,
+        disk=DataDisk(config.bridge.data_dir),
+        min_free_bytes=config.bridge.min_free_mb * 1_000_000,
+    )
+    return Core(
+        config=config,
+        clock=clock,
+        store=store,
+        drivers=drivers,
+        zone=zone,
+        timing=timing,
+        standings=standings,
+        herald=herald,
+        intake=intake,
+        operations=operations,
+        marker_guns=marker_guns,
+        health=health,
+        readers=[_reader(table, found[table.name]) for table in config.reader],
+        states=states,
+        notices=opened.notices,
+    )
+
+
+def askable(rules: Rules, drivers: Registry, config: Config) -> list[tuple[ReaderRules, bool]]:
+    """Return each reader's rules and whether its clock can be asked."""
+    return [
+        (rules.readers[table.name], drivers.find(table.driver).can_tell_time)
+        for table in config.reader
+    ]
+
+
+def _reader(table: ReaderTable, driver: Driver) -> Reader:
+    kind, connector = connector_of(table.url, driver)
+    return Reader(
+        name=table.name,
+        location=table.location,
+        driver=driver,
+        link=kind,
+        options=table.options,
+        connector=connector,
+        coalesce=table.clock != ClockPolicy.ARRIVAL.value,
+    )
+
+
+def connector_of(url: str, driver: Driver) -> tuple[str, Connector]:
+    """Return (kind, connector) of a reader's URL."""
+    match endpoint_of(url):
+        case TcpEndpoint(host, port):
+            return "tcp", TcpDialler(host, port)
+        case ListenEndpoint(host, port):
+            return "tcp-listen", TcpListener(host, port)
+        case SerialEndpoint(path, baud):
+            usual = [link.baud for link in driver.links if isinstance(link, SerialLink)]
+            rate = baud or (usual[0] if usual else 9600)
+            return "serial", SerialPort(path, baud=rate)

@@ -1,0 +1,114 @@
+"""What has to happen now and then: passings close, times are placed anew, the watchdog is fed."""
+
+import asyncio
+from collections.abc import Callable
+
+import orjson
+import structlog
+
+from bridge.adapters.store.files import retain
+from bridge.app.serving import Watchdog
+from bridge.bootstrap.core import BASES_NOTE, Core, race_key
+from bridge.domain.reads import NS_PER_S
+
+log = structlog.get_logger(__name__)
+
+BUSY_S = 0.25
+IDLE_S = 1.0
+STUCK_NS = 20 * NS_PER_S
+"""Rows queued this long without one becoming durable, and no word of a full disk: we hang."""
+ROUNDS_S = 3600.0
+
+
+class Housekeeper:
+    """One loop for everything slow; each turn is short."""
+
+    def __init__(self, core: Core, watchdog: Watchdog, on_readers: Callable[[str], None]) -> None:
+        """`on_readers` is told the name of each reader whose state changed."""
+        self._core = core
+        self._watchdog = watchdog
+        self._on_readers = on_readers
+        self._fed_ns = 0
+        self._durable_ns = core.clock.boot_ns()
+        self._salvaging = core.store.salvage_progress is not None
+
+    async def run(self) -> None:
+        """Turn until cancelled."""
+        core = self._core
+        core.marker_guns.recall()
+        await core.recall()
+        while True:
+            if core.timing.stale:
+                await core.recall()
+            emission = core.timing.advance().joined(
+                core.timing.give_up_waiting(core.clock.boot_ns())
+            )
+            if emission:
+                core.intake.tell(emission)
+            await core.marker_guns.settle(core.operations)
+            await self._host_clock()
+            self._salvage()
+            self._tell_readers()
+            self._feed()
+            await core.clock.sleep(BUSY_S if core.timing.busy else IDLE_S)
+
+    async def _host_clock(self) -> None:
+        """Learn the truth about this boot's time the first moment the kernel knows it."""
+        core = self._core
+        clock = core.clock
+        if core.timing.knows_host(clock.boot_id) or clock.error_ns() is None:
+            return
+        base = clock.utc_ns() - clock.boot_ns()
+        if core.timing.host_truth(clock.boot_id, base):
+            await core.store.put(BASES_NOTE, orjson.dumps(core.timing.bases).decode())
+
+    def _salvage(self) -> None:
+        """Take in what was saved from a damaged store once it is all there."""
+        salvaging = self._core.store.salvage_progress is not None
+        if self._salvaging and not salvaging:
+            self._core.timing.stale = True
+        self._salvaging = salvaging
+        for number, notice in enumerate(self._core.store.notices):
+            self._core.health.alarms.set(f"store {number}", notice)
+
+    def _tell_readers(self) -> None:
+        for name, state in self._core.states.items():
+            if state.changed:
+                state.changed = False
+                self._on_readers(name)
+
+    def _feed(self) -> None:
+        """Give a sign of life, as long as what is queued becomes durable or we say why not."""
+        core = self._core
+        now = core.clock.boot_ns()
+        if core.store.backlog == 0 or core.store.trouble is not None:
+            self._durable_ns = now
+        pause_s = self._watchdog.watchdog_s
+        if pause_s is None or now - self._durable_ns > STUCK_NS:
+            return
+        if now - self._fed_ns >= pause_s * NS_PER_S / 2:
+            self._fed_ns = now
+            self._watchdog.watchdog()
+
+
+async def make_room(core: Core) -> None:
+    """Delete journals of other races when they are old or space is short; never this race's."""
+    bridge = core.config.bridge
+    while True:
+        gone = retain(
+            bridge.data_dir,
+            race_key(core.config),
+            bridge.keep_days,
+            bridge.min_free_mb * 1_000_000,
+            clock=core.clock,
+        )
+        if gone:
+            log.info("old races deleted", folders=[str(folder) for folder in gone])
+        await core.clock.sleep(ROUNDS_S)
+
+
+async def after_readers(core: Core) -> None:
+    """Let the readers have their first turns before anything heavy is imported."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await core.clock.sleep(0.3)
