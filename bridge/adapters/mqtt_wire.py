@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from bridge.adapters.mqtt_burst import BurstSocket
 from bridge.app.broker import Done, Interest
 
 WINDOW = 60
@@ -96,6 +97,14 @@ class Wire:
     def drop(self, topic: str, payload: bytes) -> None:
         """Publish with QoS 0."""
         self._paho.publish(topic, payload, 0)
+
+    def hasten(self) -> None:
+        """Move bytes in bursts from now on; a WebSocket keeps its own framing."""
+        inner = self._paho.socket()
+        self._paho.disable_logger()
+        if isinstance(inner, socket.socket):
+            burst: Any = BurstSocket(inner, asyncio.get_running_loop())
+            self._paho._sock = burst  # noqa: SLF001
 
     async def subscribe(self, interests: Sequence[Interest], *, v5: bool) -> list[str]:
         """Subscribe to everything at once; return the topics the broker refuses."""
@@ -191,6 +200,7 @@ async def connection(
     paho.connect_timeout = CONNECT_S
     try:
         await _enter(client)
+        wire.hasten()
         yield wire
     finally:
         paho._sock_close()  # noqa: SLF001 - else a broker that froze keeps socket and reader

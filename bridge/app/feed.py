@@ -255,7 +255,8 @@ class Feed:
             self._acked = flight.popleft()
             done.remove(self._acked)
         self._forget_times()
-        self._wake.set()
+        if self._next <= self._last:  # else waking the sender would only cost
+            self._wake.set()
 
     def _refuse(self, seq: int, why: str) -> None:
         """Stop sending crossings for a while, then begin again with the refused one."""
@@ -300,7 +301,8 @@ class Feed:
         self._flying.discard(key)
         if refused is not None:
             self._refused_key = f"{key}: {refused}"
-        self._wake.set()
+        if self._now or self._announcing is not None:
+            self._wake.set()
 
     def _send_reads(self, outlet: Outlet) -> None:
         """Send reads only into an empty socket: QoS 0 must not pile up before a crossing."""
