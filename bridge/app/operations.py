@@ -253,20 +253,17 @@ class Operations:
             {
                 "participant": entrant_json(entrant),
                 "result": self._result_of(entrant),
-                "reads": [self._why_row(s) for s in self._explain(entrant.registration_id)],
+                "reads": [self._why_row(s) for s in self._timing.explain(entrant.registration_id)],
             }
             for entrant in self._of_bib(bib)
         ]
 
     def why_chip(self, chip: str) -> list[Json]:
         """Return every read of a chip with its state and the rule behind it."""
-        states = list(self._timing.explain_chip(chip))
+        states = self._timing.explain_chip(chip)
         if not states:
             raise NotFound(f"chip {chip!r} was never read here")
         return [{"chip": chip, "reads": [self._why_row(state) for state in states]}]
-
-    def _explain(self, registration_id: RegistrationId) -> Iterable[ReadState]:
-        return self._timing.explain(registration_id)
 
     def _result_of(self, entrant: Entrant) -> Json | None:
         result = self._standings.result(entrant.registration_id)

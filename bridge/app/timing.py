@@ -16,12 +16,13 @@ import structlog
 from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, SessionRow, Store
 from bridge.app.standings import Standings
 from bridge.app.timebase import ReaderTime, TimeBase, timed_read
-from bridge.domain.entrants import Entrant, RegistrationId
+from bridge.domain.entrants import Entrant, NoOwner, RegistrationId
 from bridge.domain.guns import resolve_guns
+from bridge.domain.ledger import Changes, Phase
 from bridge.domain.marks import Mark
-from bridge.domain.race import Changes, Phase, Race
+from bridge.domain.race import Race
 from bridge.domain.reads import NS_PER_S, UtcNs
-from bridge.domain.results import Crossing, RemoteCrossing, Result, TimedRead
+from bridge.domain.results import Crossing, ReadState, RemoteCrossing, Result, TimedRead
 from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 
 log = structlog.get_logger(__name__)
@@ -127,6 +128,26 @@ class Timing:
     def gun(self, event_id: EventId) -> UtcNs | None:
         """Return T0 of an event as it stands (waves may have their own)."""
         return resolve_guns(self.rules, self._marks).events.get(event_id)
+
+    def owner(self, chip: str, location: str) -> RegistrationId | None:
+        """Return whose a chip is at a location, or None."""
+        found = self.race.owner(chip, location)
+        return None if isinstance(found, NoOwner) else found
+
+    def explain(self, registration_id: RegistrationId) -> list[ReadState]:
+        """Return the state of every read of a runner, in order of time."""
+        return self.race.why(registration_id)
+
+    def explain_chip(self, chip: str) -> list[ReadState]:
+        """Return the state of every read of a chip, whoever owns it."""
+        owners = {self.race.owner(chip, reader.location) for reader in self.rules.readers.values()}
+        states = [
+            state
+            for owner in {chip if isinstance(owner, NoOwner) else owner for owner in owners}
+            for state in self.race.why(owner)
+            if state.read.chip == chip
+        ]
+        return sorted(states, key=lambda state: (state.read.at, state.read.id))
 
     @property
     def last_seq(self) -> int:

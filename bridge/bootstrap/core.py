@@ -27,7 +27,7 @@ from bridge.app.standings import Standings
 from bridge.app.supervise import Connector, Reader
 from bridge.app.timing import Emission, Timing
 from bridge.app.told import Herald
-from bridge.domain.race import Phase
+from bridge.domain.ledger import Phase
 from bridge.domain.results import Crossing
 from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
 from bridge.driver_api import Driver, SerialLink

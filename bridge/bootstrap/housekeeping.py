@@ -6,7 +6,7 @@ from collections.abc import Callable
 import orjson
 import structlog
 
-from bridge.adapters.store.files import retain
+from bridge.adapters.store.retention import retain
 from bridge.app.serving import Watchdog
 from bridge.bootstrap.core import BASES_NOTE, Core, race_key
 from bridge.domain.reads import NS_PER_S
@@ -103,7 +103,7 @@ async def make_room(core: Core) -> None:
             clock=core.clock,
         )
         if gone:
-            log.info("old races deleted", folders=[str(folder) for folder in gone])
+            log.info("made room", what=gone)
         await core.clock.sleep(ROUNDS_S)
 
 

@@ -19,6 +19,15 @@ class Row(NamedTuple):
 
 
 COMMANDS: Final[Mapping[str, Row]] = {
+    "run": Row("bridge.cli.run:run", "Run the service."),
+    "status": Row("bridge.cli.status:status", "Show what the running service is doing."),
+    "gun": Row("bridge.cli.operate:gun", "Record the gun time of an event or wave."),
+    "mark": Row("bridge.cli.operate:mark", "Record DNS, DNF, DQ, a crossing, a swap."),
+    "results": Row("bridge.cli.results:results", "Show, preview or export results."),
+    "why": Row("bridge.cli.results:why", "Show every read of a runner with its reason."),
+    "participants": Row(
+        "bridge.cli.participants:participants", "Pull, list, find, import participants."
+    ),
     "init": Row("bridge.cli.init:init", "Ask a few questions and write a commented bridge.toml."),
     "decode": Row("bridge.cli.decode:decode", "Show what a reader's bytes mean, as JSON Lines."),
 }

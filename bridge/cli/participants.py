@@ -1,0 +1,130 @@
+"""`participants`: who runs, with which bib and chip."""
+
+from pathlib import Path
+
+import click
+
+from bridge.cli.invocation import Invocation
+from bridge.cli.output import json_option, show_json, show_table
+from bridge.cli.service import NotRunning, ask, carry_out
+from bridge.errors import BridgeError, UsageError
+
+
+@click.group()
+def participants() -> None:
+    """List and match participants."""
+
+
+@participants.command()
+@click.option("--whole", is_flag=True, help="Ask for everybody anew, not only for news.")
+@json_option
+@click.pass_obj
+def pull(invocation: Invocation, *, whole: bool, as_json: bool) -> None:
+    """Ask the results service for its participants now."""
+    loaded = invocation.load(serving=False)
+    data_dir = loaded.config.bridge.data_dir
+    if not as_json:
+        click.echo("Asking the results service...", err=True)
+    asked = {"whole": True} if whole else {}
+    try:
+        found = ask(data_dir, "participants/pull", asked, changes=True)
+    except NotRunning:
+        from bridge.cli.alone import pull_alone  # noqa: PLC0415 - HTTP is heavy
+
+        found = pull_alone(invocation, whole=whole)
+    if as_json:
+        show_json(found)
+        return
+    click.echo(
+        f"{found['participants']} participants; {found['changed']} new or changed, "
+        f"{found['removed']} removed."
+    )
+    for words in found["skipped"]:
+        click.echo(f"! {words}")
+
+
+@participants.command("list")
+@json_option
+@click.pass_obj
+def list_all(invocation: Invocation, *, as_json: bool) -> None:
+    """List every participant on this box."""
+    _people(invocation, "", as_json=as_json)
+
+
+@participants.command()
+@click.argument("text")
+@json_option
+@click.pass_obj
+def find(invocation: Invocation, text: str, *, as_json: bool) -> None:
+    """Find participants by bib, chip or part of a name."""
+    _people(invocation, text, as_json=as_json)
+
+
+def _people(invocation: Invocation, text: str, *, as_json: bool) -> None:
+    found = carry_out(invocation, "participants", {"find": text}, changes=False)
+    if as_json:
+        show_json(found)
+        return
+    show_table(
+        ("bib", "name", "chips", "event", "wave", "registration"),
+        (
+            (
+                row["bib"],
+                row["name"],
+                ", ".join(row["chips"]),
+                row["event_id"],
+                row["wave"],
+                row["registration_id"],
+            )
+            for row in found
+        ),
+        empty="No such participant." if text else "No participants yet; try: participants pull",
+    )
+
+
+@participants.command()
+@json_option
+@click.pass_obj
+def unmatched(invocation: Invocation, *, as_json: bool) -> None:
+    """List chips that were read but belong to nobody, and people without a chip."""
+    found = carry_out(invocation, "participants/unmatched", {}, changes=False)
+    if as_json:
+        show_json(found)
+        return
+    show_table(("unknown chip",), ((chip,) for chip in found["chips"]), empty="No unknown chips.")
+    without = found["participants_without_chip"]
+    click.echo(f"{len(without)} participants have no chip.")
+    show_table(("bib", "name"), ((row["bib"], row["name"]) for row in without[:50]), empty="")
+
+
+@participants.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+@json_option
+@click.pass_obj
+def take(invocation: Invocation, file: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Import a CSV file with a header.
+
+    With names it brings participants; `bib,chip` alone adds chips to known bibs, several rows per
+    bib allowed. What is assigned here is never blanked by a later pull.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is not UTF-8 text; save it as CSV UTF-8") from None
+    asked = {"csv": text, "dry_run": dry_run}
+    found = carry_out(invocation, "participants/import", asked, changes=True)
+    if as_json:
+        show_json(found)
+        return
+    verb = "would be " if dry_run else ""
+    click.echo(
+        f"{found['rows']} rows: {found['participants']} participants {verb}taken, "
+        f"{found['chips_assigned']} people {verb}given a bib or chips."
+    )
+    for words in found["complaints"]:
+        click.echo(f"! {words}")
+    if found["complaints"] and not found["participants"] and not found["chips_assigned"]:
+        raise BridgeError("nothing was taken from the file; see the lines above")
