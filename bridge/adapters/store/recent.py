@@ -1,0 +1,89 @@
+"""Which reads are not in the chip index yet: the memory part of a log-structured index."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bridge.app.ports import EventRow, Kind
+
+
+@dataclass(slots=True)
+class Generation:
+    """The reads of one stretch of the journal, by chip; frozen once handed on to be sealed."""
+
+    chips: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    reads: int = 0
+    last_id: int = 0
+    tail: bool = True
+    """False for rows put back below the newest ones: the unsealed tail begins elsewhere."""
+
+    def add(self, row_id: int, chip: str) -> None:
+        """Note one read."""
+        self.chips[chip].append(row_id)
+        self.last_id = max(self.last_id, row_id)
+        self.reads += 1
+
+
+class Recent:
+    """Reads since the last sealed segment, by chip, and the rows of those not yet durable.
+
+    Bounded: a generation is `capacity` ids, and the writer seals faster than it takes rows in; rows
+    are kept only until they are durable (the link's back-pressure bounds those).
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._current = Generation()
+        self._frozen: list[Generation] = []
+        self._rows: dict[int, EventRow] = {}
+
+    def add(self, rows: Sequence[EventRow]) -> None:
+        """Note READ rows on their way to the disk; those already noted are skipped."""
+        waiting, chips = self._rows, self._current.chips
+        read, last, count = int(Kind.READ), 0, 0
+        for row in rows:
+            row_id = row[0]
+            chip = row[5]
+            if row[2] == read and chip is not None and row_id not in waiting:
+                waiting[row_id] = row
+                chips[chip].append(row_id)
+                last = row_id if row_id > last else last  # noqa: FURB136  max() costs a call
+                count += 1
+        if count:
+            self._current.last_id = max(self._current.last_id, last)
+            self._current.reads += count
+
+    def add_durable(self, reads: Iterable[tuple[int, str]]) -> None:
+        """Note (id, chip) of reads found on disk behind the last segment."""
+        for row_id, chip in reads:
+            self._current.add(row_id, chip)
+
+    def take_full(self) -> Generation | None:
+        """Return the current generation if it is full; it stays visible until `forget`."""
+        if self._current.reads < self._capacity:
+            return None
+        full, self._current = self._current, Generation()
+        self._frozen.append(full)
+        return full
+
+    def durable(self, rows: Sequence[EventRow]) -> None:
+        """Let go of rows that can be read from the file now."""
+        for row in rows:
+            self._rows.pop(row[0], None)
+
+    def forget(self, generation: Generation) -> None:
+        """Drop a generation that has become a segment."""
+        self._frozen = [other for other in self._frozen if other is not generation]
+
+    def ids(self, chip: str) -> Iterator[int]:
+        """Yield the ids noted for a chip; an id may come twice."""
+        for generation in (*self._frozen, self._current):
+            yield from generation.chips.get(chip, ())
+
+    def row(self, row_id: int) -> EventRow | None:
+        """Return a row that is not durable yet."""
+        return self._rows.get(row_id)
+
+    def chips(self) -> set[str]:
+        """Return every chip noted."""
+        return set(self._current.chips).union(*(other.chips for other in self._frozen))
