@@ -85,6 +85,8 @@ class Tree:
         for step, following in zip(steps, [*steps[1:], None], strict=True):
             here = _step(node, step)
             path = (*path, here)
+            if path not in self._lines:
+                self._variables.setdefault(path, variable)
             if following is None:
                 _set(node, here, _value(text))
             node = _enter(node, here, in_list=following is not None and following.isdecimal())
