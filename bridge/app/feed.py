@@ -18,7 +18,7 @@ from bridge.domain.reads import NS_PER_MS
 
 WINDOW = 40
 """Crossings in flight at most. Beyond 50 the broker only queues; 20 already fill the link."""
-RETAINED_WINDOW = 10
+RETAINED_WINDOW = 8
 """Retained messages in flight at most, so that re-publishing all never stands before a crossing."""
 HELD = 2_000
 """Crossings kept in memory; more are read from the log again when their turn comes."""
@@ -218,7 +218,7 @@ class Feed:
             self._send_reads(outlet)
 
     def _send_crossings(self, outlet: Outlet) -> None:
-        window = max(1, min(WINDOW, outlet.window * 3 // 4))
+        window = max(1, min(WINDOW, outlet.window - _retained_share(outlet)))
         base = self._topics.of("crossing/")
         epoch = self._epoch
         while len(self._flight) < window and self._held_ticks == 0:
@@ -270,7 +270,7 @@ class Feed:
         self._held_ticks = REFUSED_TICKS
 
     def _send_retained(self, outlet: Outlet) -> None:
-        window = max(1, min(RETAINED_WINDOW, outlet.window // 4))
+        window = _retained_share(outlet)
         while len(self._flying) < window and (key := self._next_key()) is not None:
             payload = self._content.render(key)
             if payload is not None:
@@ -351,3 +351,7 @@ class Feed:
             self._marks.clear()
         while len(self._marks) > 1 and self._marks[1][0] <= self._acked + 1:
             self._marks.popleft()
+
+
+def _retained_share(outlet: Outlet) -> int:
+    return max(1, min(RETAINED_WINDOW, outlet.window // 8))
