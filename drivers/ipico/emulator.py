@@ -36,11 +36,11 @@ def make(options: Mapping[str, object]) -> Emulator:
     if not isinstance(mode, str) or mode not in _MODES:
         raise ValueError(f"emulator option 'mode' is {mode!r}; allowed: {', '.join(_MODES)}")
     recording = options.get("recording", True)
-    if recording not in {True, False}:
+    if recording is not True and recording is not False:
         raise ValueError(f"emulator option 'recording' is {recording!r}; allowed: true, false")
     return LiteEmulator(
         mode=_MODES[mode],
-        recording=recording is True,
+        recording=recording,
         timeout_s=_positive(options, "timeout_s", 5),
         playback_rate=_positive(options, "playback_rate", 76),
         layout=_layout(options.get("layout", "7ffc6161aa000d0a0000")),

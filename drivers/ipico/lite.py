@@ -184,6 +184,8 @@ class LiteTalk:
     def _unanswered(self, given_up: Unanswered) -> list[Event]:
         may_hang_up = self._must_answer or (self.has_answered and not self._is_serial)
         if given_up.silent and may_hang_up:
+            self._dialogue.clear()
+            self._next_poll_ns = self._now_ns + MUTE_NS
             return [Hangup("the reader fell silent: no reply to two commands in a row")]
         if given_up.refused:
             if given_up.command is STATUS:

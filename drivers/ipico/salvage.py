@@ -18,6 +18,7 @@ _CANDIDATE: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST: Final = records.LENGTHS[-1]
+_TRIED: Final = (38, 36, 44, 42)
 _LINE_END: Final = re.compile(rb"\r*\n?")
 
 
@@ -59,8 +60,8 @@ def _records(line: bytes) -> tuple[list[Kept], int]:
 
 def _record_at(line: bytes, start: int) -> Read | None:
     body_end = len(line.rstrip(b"\r\n"))
-    # A length that ends where the line ends is the likeliest.
-    for length in sorted(records.LENGTHS, key=lambda length: start + length != body_end):
+    # A length that ends where the line ends is the likeliest; FS or LS belongs to its record.
+    for length in sorted(_TRIED, key=lambda length: start + length != body_end):
         record = records.parse(line[start : start + length])
         if isinstance(record, records.Record):
             line_end = _LINE_END.match(line, start + length)
