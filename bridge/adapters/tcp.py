@@ -1,6 +1,7 @@
 """TCP to readers: dial out, or listen for readers that connect to us."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -117,8 +118,8 @@ def reason(error: BaseException) -> str:
     """Return an operating-system error in words."""
     if isinstance(error, TimeoutError):
         return "no answer"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     return str(error) or type(error).__name__
 
 

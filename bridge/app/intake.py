@@ -76,6 +76,26 @@ class Intake:
         self._timing.open_session(session)
         return session.id
 
+    @property
+    def next_id(self) -> int:
+        """First row id not given out."""
+        return self._next_id
+
+    def take_id(self) -> int:
+        """Give out the next row id, for rows that do not come from a reader (an import)."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def take_session(self) -> int:
+        """Give out the next session id."""
+        self._next_session += 1
+        return self._next_session - 1
+
+    def skip_past(self, event_id: int, session_id: int) -> None:
+        """Never give out these or lower ones: an export was taken over with its numbers."""
+        self._next_id = max(self._next_id, event_id + 1)
+        self._next_session = max(self._next_session, session_id + 1)
+
     async def room(self) -> None:
         """Wait while too much is not yet durable."""
         while self._store.backlog > BACKLOG:

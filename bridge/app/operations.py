@@ -5,6 +5,7 @@ Every operation takes and returns JSON-able dicts. What the caller did wrong is 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -53,6 +54,12 @@ class Operations:
         """Told of every gun made or undone here, so that the other boxes learn it."""
         self._entrants: dict[RegistrationId, Entrant] = {}
         self._bibs: dict[int, list[Entrant]] = {}
+
+    def over(self, standings: Standings) -> "Operations":
+        """Return the same view of other standings, for a replay."""
+        other = copy(self)
+        other._standings = standings  # noqa: SLF001 - our own
+        return other
 
     # -- participants ------------------------------------------------------------------------
 

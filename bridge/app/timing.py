@@ -96,10 +96,22 @@ class Timing:
         """Earlier reads must be placed anew: somebody must `await rebuild()`."""
 
     def _take_rules(self, rules: Rules, readers: Iterable[tuple[ReaderRules, bool]]) -> None:
-        self._readers = {rules.name: (rules, asks) for rules, asks in readers}
+        self._configured, self._asks = rules, tuple(readers)
+        self._readers = {rules.name: (rules, asks) for rules, asks in self._asks}
         for session in self._store.sessions().values():
             self._retire(session)
         self.rules = replace(rules, readers={n: r for n, (r, _) in self._readers.items()})
+
+    def over(self, store: Store) -> "Timing":
+        """Return the same race over another store, for a replay."""
+        return Timing(
+            rules=self._configured,
+            readers=self._asks,
+            store=store,
+            clock=self._clock,
+            render=self._render,
+            bases=self._bases,
+        )
 
     def set_rules(self, rules: Rules, readers: Iterable[tuple[ReaderRules, bool]]) -> None:
         """Take new rules (the race's zone has become known); everything is placed anew."""
@@ -162,6 +174,12 @@ class Timing:
     def open_session(self, session: SessionRow) -> None:
         """Learn whose rows a new session's are."""
         self.timebase.session(session)
+
+    def imported(self, upto: int) -> None:
+        """Learn that rows below `upto` were stored behind our back: all is placed anew."""
+        self._next_id = max(self._next_id, upto)
+        self._take_rules(self._configured, self._asks)
+        self.stale = True
 
     def fold(self, rows: Sequence[EventRow]) -> Emission:
         """Take READ rows of one session, in journal order; return what changed."""

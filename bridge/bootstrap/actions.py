@@ -1,7 +1,8 @@
 """The table of actions, bound to one race."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from bridge.adapters.store.importing import import_reads
 from bridge.app.actions import Action, Actions
 from bridge.app.people_csv import Assignment, plan_import
 from bridge.app.ports import Store
@@ -111,6 +112,17 @@ def make_actions(core: Core, services: Callable[[], Services | None]) -> Actions
             takes={"whole": "true asks for everybody anew"},
         ),
         Action(
+            name="reads/import",
+            changes=True,
+            summary="Take raw reads in: lines of an export, or with reader, chip and time.",
+            handler=bound.take_reads,
+            takes={
+                "lines": "JSON Lines; each call has the header and session lines its events need",
+                "source": "where they come from, for the record",
+                "first": "number of the first event line, for complaints",
+            },
+        ),
+        Action(
             name="preview",
             changes=False,
             summary="Rows that differ from what is posted, as they would be posted.",
@@ -154,6 +166,13 @@ class _Bound:
             await core.operations.entrants_changed()
         return planned.report(dry_run=bool(asked.get("dry_run")))
 
+    async def take_reads(self, asked: Mapping[str, object], _author: str) -> object:
+        text = asked.get("lines")
+        if not isinstance(text, str):
+            raise UsageError("lines must be the text of a JSON Lines file")
+        lines = (line.encode() for line in text.splitlines())
+        return await import_lines(self._core, lines, str(asked.get("source", "api")))
+
     async def pull(self, asked: Mapping[str, object], _author: str) -> object:
         services = self._services()
         if services is None:
@@ -194,3 +213,18 @@ async def apply_import(
         await store.merge(event_id, people, (), cursor=None)
     for assignment in assignments:
         await store.assign(assignment.registration_id, bib=assignment.bib, chips=assignment.chips)
+
+
+async def import_lines(core: Core, lines: Iterable[bytes], source: str) -> Json:
+    """Store exported reads; the housekeeper places them at its next turn."""
+    report = await import_reads(
+        core.store, lines, numbers=core.intake, clock=core.clock, source=source
+    )
+    if report.taken:
+        core.timing.imported(core.intake.next_id)
+    return {
+        "taken": report.taken,
+        "known": report.known,
+        "damaged": report.damaged,
+        "complaints": report.complaints,
+    }

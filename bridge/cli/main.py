@@ -28,6 +28,12 @@ COMMANDS: Final[Mapping[str, Row]] = {
     "participants": Row(
         "bridge.cli.participants:participants", "Pull, list, find, import participants."
     ),
+    "reads": Row("bridge.cli.reads:reads", "Export and import raw reads as JSON Lines."),
+    "replay": Row("bridge.cli.reads:replay", "Run exported reads through the timing once more."),
+    "check": Row("bridge.cli.check:check", "Go or no-go: everything a race needs, tried now."),
+    "emulate": Row("bridge.cli.emulate:emulate", "Be a reader made of software."),
+    "sandbox": Row("bridge.cli.sandbox:sandbox", "Be the results service, made of software."),
+    "demo": Row("bridge.cli.demo:demo", "Rehearse a whole race on this machine."),
     "init": Row("bridge.cli.init:init", "Ask a few questions and write a commented bridge.toml."),
     "decode": Row("bridge.cli.decode:decode", "Show what a reader's bytes mean, as JSON Lines."),
 }

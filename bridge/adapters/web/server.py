@@ -67,6 +67,7 @@ async def serve_http(app: Starlette, sock: socket.socket) -> None:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=1,
         server_header=False,
