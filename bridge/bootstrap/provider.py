@@ -10,8 +10,9 @@ from bridge.adapters.runsignup.client import RunSignup
 from bridge.adapters.runsignup.settings import BASE_URL, Credentials, RunSignupSettings
 from bridge.app.config import Config, Loaded, Secrets
 from bridge.app.health import Json
-from bridge.app.ports import ResultsProvider
+from bridge.app.ports import Clock, ResultsProvider
 from bridge.app.posting import Poster, PostingRules
+from bridge.app.registry import Registry
 from bridge.app.roster import Roster
 from bridge.app.supervise import Backoff
 from bridge.bootstrap.core import Core
@@ -34,6 +35,13 @@ class Services:
 
 
 def make_provider(loaded: Loaded, core: Core, environ: Mapping[str, str]) -> ResultsProvider:
+    """Return the client of the configured service, as `client_of`."""
+    return client_of(loaded, environ, core.clock, core.drivers)
+
+
+def client_of(
+    loaded: Loaded, environ: Mapping[str, str], clock: Clock, drivers: Registry
+) -> ResultsProvider:
     """Return the client of the configured service.
 
     Raises:
@@ -44,7 +52,7 @@ def make_provider(loaded: Loaded, core: Core, environ: Mapping[str, str]) -> Res
         raise ConfigError('[provider] kind = "runsignup" and race_id are needed for this')
 
     def renew() -> Credentials:
-        fresh = load_config(loaded.path, environ, core.drivers)
+        fresh = load_config(loaded.path, environ, drivers)
         return _credentials(fresh.config, fresh.secrets)
 
     settings = RunSignupSettings(
@@ -52,7 +60,7 @@ def make_provider(loaded: Loaded, core: Core, environ: Mapping[str, str]) -> Res
         credentials=_credentials(loaded.config, loaded.secrets),
         base_url=table.base_url or BASE_URL,
     )
-    return RunSignup(settings, core.clock, renew)
+    return RunSignup(settings, clock, renew)
 
 
 def _credentials(config: Config, secrets: Secrets) -> Credentials:

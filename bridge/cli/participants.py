@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from bridge.adapters.web.client import NotRunning, ask
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_table
-from bridge.cli.service import NotRunning, ask, carry_out
+from bridge.cli.service import carry_out
 from bridge.errors import BridgeError, UsageError
 
 

@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 
 import click
 
+from bridge.adapters.web.client import NotRunning, ask
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_table
-from bridge.cli.service import NotRunning, ask, with_core
+from bridge.cli.service import with_core
 from bridge.errors import NotFound, UsageError
 
 LINES_AT_ONCE = 2_000

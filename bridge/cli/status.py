@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from bridge.adapters.web.client import ask
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_json_lines, show_table
-from bridge.cli.service import ask
 
 WATCH_S = 1.0
 

@@ -11,9 +11,8 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridge.adapters.tcp import reason
+from bridge.adapters.web.client import SOCKET_NAME
 from bridge.errors import ConfigError
-
-SOCKET_NAME = "chip-bridge.sock"
 
 
 class _Server(uvicorn.Server):
