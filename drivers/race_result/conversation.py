@@ -64,7 +64,9 @@ class Conversation:
         self._now = now_ns
         self._poll_at, self._clock_at = now_ns + POLL_NS, now_ns + CLOCK_NS
         self._retry_at = now_ns + RETRY_NS
-        return self.go_on()
+        events = self.go_on()
+        self.exchange.stamp(now_ns)
+        return events
 
     def tick(self, now_ns: int) -> list[Event]:
         """Let time pass: time-outs, polls, retries, and the book to be remembered."""
@@ -161,8 +163,10 @@ class Conversation:
         if self._first:
             return self._first.popleft()
         if self.recovery.count_wanted:
-            self.recovery.count_wanted = False
             self._due.add(Kind.COUNT)
+        if self.recovery.status_wanted:
+            self._due.add(Kind.STATUS)
+        self.recovery.count_wanted = self.recovery.status_wanted = False
         for kind in (Kind.STATUS, Kind.TIME, Kind.COUNT):
             if kind in self._due:
                 self._due.remove(kind)

@@ -95,11 +95,10 @@ class RaceResultEmulator:
             return []
         answers: list[bytes] = []
         for line in state.lines.feed(data):
+            pushes, state.held_back = state.held_back, []
             reply = self._answer(state, line.decode("latin-1").strip(), now_ns)
-            if reply:
-                middle = len(reply) // 2
-                answers += [*reply[:middle], *state.held_back, *reply[middle:]]
-                state.held_back.clear()
+            middle = len(reply) // 2
+            answers += [*reply[:middle], *pushes, *reply[middle:]]
         return [Out(b"".join(answers), client)] if answers else []
 
     def sighted(self, sighting: Sighting) -> Sequence[Out]:

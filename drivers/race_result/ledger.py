@@ -141,7 +141,7 @@ class Ledger:
     def turn_to(self, file: int | None) -> None:
         """Begin another file at 1; what was current since the last one is owed."""
         if self.file is not None and file is not None:
-            between = range(max(self.file + 1, file - _MOST_OWED), file)
+            between = range(max(self.file, file - _MOST_OWED) + 1, file)
             known = {owed.file for owed in self.owed} | {file}
             self.owed += [Owed(old) for old in (self.file, *between) if old not in known]
             self.owed = [owed for owed in self.owed if owed.file != file][-_MOST_OWED:]

@@ -18,12 +18,16 @@ _MOST_SPOILED = 1024
 
 
 class Recovery:
-    """The book of one connection. `count_wanted`: the decoder should be asked for its count."""
+    """The book of one connection.
+
+    `count_wanted` and `status_wanted` say what the decoder should be asked, the status first: old
+    firmware tells the file only there.
+    """
 
     def __init__(self, memory: str | None) -> None:
         self.ledger: Ledger = recall(memory)
         self.numbering = Numbering()
-        self.count_wanted = False
+        self.count_wanted = self.status_wanted = False
         self.operating: bool | None = None
         """False: test mode, in which nothing is stored."""
         self._alarms: list[Alarm] = []
@@ -146,7 +150,6 @@ class Recovery:
         file = self._status_file if file is None else file
         if file is not None and file != ledger.file:
             ledger.turn_to(file)
-            self.operating = None
             self._turned(count)
         elif count < ledger.contiguous:
             self._numbers_went_back(count)
@@ -219,13 +222,13 @@ class Recovery:
         if file in (self.numbering.file, self._alias):
             return True
         self._disputed = file
-        self.count_wanted = True
+        self.count_wanted = self.status_wanted = True
         return False
 
     def _numbers_went_back(self, count: int) -> None:
         """Believe it only when told twice: a push may have overtaken the first count."""
         if not self._shrunk:
-            self._shrunk = self.count_wanted = True
+            self._shrunk = self.count_wanted = self.status_wanted = True
             return
         text = (
             f"the decoder holds {count} passings where {self.ledger.contiguous} were received: "
