@@ -102,7 +102,7 @@ class EventPosting:
             except ProviderError as error:
                 await self._failed(error)
             except Exception as error:  # bulkhead: a bug met in one event stops no other
-                log.exception("posting failed", event=self._event.name)
+                log.exception("posting failed", race_event=self._event.name)
                 kind = type(error).__name__
                 await self._failed(Refused(f"internal error ({kind}): see the log"))
             else:
@@ -220,7 +220,7 @@ class EventPosting:
     async def _failed(self, error: ProviderError) -> None:
         text = str(error)
         if text != self.last_error:
-            log.warning("posting does not get on", event=self._event.name, reason=text)
+            log.warning("posting does not get on", race_event=self._event.name, reason=text)
         self.last_error = text
         if isinstance(error, TryLater):
             pause_s = max(self._soon.pause_s(), error.after_s or 0.0)
@@ -232,7 +232,7 @@ class EventPosting:
 
     def _went_well(self) -> None:
         if self.last_error is not None:
-            log.info("posting gets on again", event=self._event.name)
+            log.info("posting gets on again", race_event=self._event.name)
         self.last_error = None
         self._raise("stopped", "")
         self._soon.reset()
@@ -246,6 +246,14 @@ class EventPosting:
             f"{self._event.name}: the service refuses {_listed(refused, len(book.refused))}. "
             "Correct the registration; the row is sent again when it changes"
             if refused
+            else "",
+        )
+        broken = [book.label(r) for r in islice(book.broken, SHOWN)]
+        self._raise(
+            "broken",
+            f"{self._event.name}: no row could be made of {_listed(broken, len(book.broken))}: "
+            "see the log"
+            if broken
             else "",
         )
         stuck = [f"{book.label(r)}: {', '.join(f)}" for r, f in islice(book.stuck.items(), SHOWN)]

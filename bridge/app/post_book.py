@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import structlog
+
 from bridge.app.ports import PostRow
 from bridge.app.result_sets import Target
 from bridge.domain.entrants import Entrant, RegistrationId
 from bridge.domain.posts import PLACE, Change, Fields, acknowledged, changes, desired_row
 from bridge.domain.results import Result, Status
 from bridge.domain.rules import EventId, EventRules
+
+log = structlog.get_logger(__name__)
 
 
 class ResultsView(Protocol):
@@ -78,6 +82,8 @@ class PostBook:
         """Rows the service will not take as they are, with its reason."""
         self.stuck: dict[RegistrationId, tuple[str, ...]] = {}
         """Fields that stand at the service and should not."""
+        self.broken: set[RegistrationId] = set()
+        """Runners whose row could not be made: a defect of ours, told instead of hidden."""
 
     @property
     def target(self) -> Target:
@@ -126,7 +132,13 @@ class PostBook:
     def weigh(self, most: int, now_ns: int) -> bool:
         """Compare up to `most` of the noted rows; return whether some are left."""
         for _ in range(min(most, len(self._dirty))):
-            self._weigh(self._dirty.pop(), now_ns)
+            registration_id = self._dirty.pop()
+            self.broken.discard(registration_id)
+            try:
+                self._weigh(registration_id, now_ns)
+            except Exception:  # bulkhead: one odd runner holds up nobody else's result
+                log.exception("row cannot be made", registration_id=registration_id)
+                self.broken.add(registration_id)
         return bool(self._dirty)
 
     def _weigh(self, registration_id: RegistrationId, now_ns: int) -> None:
@@ -166,7 +178,7 @@ class PostBook:
 
     def would_post(self) -> Iterator[Parcel]:
         """Yield every row that differs from what is posted, refused ones included."""
-        for registration_id in sorted(self.everybody()):
+        for registration_id in sorted(self.everybody() - self.broken):
             change = self.change(registration_id)
             if change.fields:
                 yield Parcel(registration_id, change.fields)

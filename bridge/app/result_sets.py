@@ -110,7 +110,7 @@ class TargetFinder:
                 whole=True,
             )
         made = await self._provider.create_result_set(event.id, wanted)
-        log.info("result set created", event=event.name, result_set=wanted, id=made)
+        log.info("result set created", race_event=event.name, result_set=wanted, id=made)
         # Two boxes may have created it at the same moment: both take the one with the lowest id.
         again = _matching(await self._provider.result_sets(event.id), wanted)
         return (made if again is None else again), True
@@ -126,7 +126,7 @@ class TargetFinder:
         if not missing:
             return ids, False
         new = [SplitDef(id=None, name=name, distance_m=wanted[name]) for name in missing]
-        log.info("splits appended", event=self._event.name, splits=missing, kept=len(there))
+        log.info("splits appended", race_event=self._event.name, splits=missing, kept=len(there))
         await self._provider.write_splits(self._event.id, set_id, [*there, *new])
         # What counts is what stands now, not what the reply to the writing said: another box may
         # have written in between, and then its ids are the ones.

@@ -84,7 +84,7 @@ class ContractWatcher:
         for name, param in known.items():
             given = places.get(param["in"], {}).get(name)
             if given is None:
-                needed = param["required"] and param["in"] in places or "must_send" in param
+                needed = (param["required"] and param["in"] in places) or "must_send" in param
                 if needed:
                     self.faults.append(f"{operation['id']}: {name} is missing")
                 continue
@@ -154,7 +154,7 @@ async def client_of(
 async def until(claim: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
-        while not claim():
+        while not claim():  # noqa: ASYNC110 - any condition, not an event of ours
             await asyncio.sleep(0.005)
 
 
@@ -192,7 +192,6 @@ class MemoryStore:
 
     def cursor(self, event_id: EventId) -> int | None:
         return self.cursors.get(event_id)
-
 
     def posted(self) -> Iterator[PostRow]:
         yield from list(self.ledger.values())

@@ -74,7 +74,8 @@ def failure(document: Json) -> tuple[int | None, str] | None:
 
 
 def _error(status: int, code: int | None, words: str) -> ProviderError:
-    told = f"RunSignup: {words}" + (f" (code {code})" if code is not None else "")
+    number = f" (code {code})" if code is not None else ""
+    told = f"RunSignup: {words}" + ("" if number in words else number)
     if advice := _ADVICE.get(code or 0):
         told += f": {advice}"
     if code in LATER or status == 429 or status >= 500:  # noqa: PLR2004

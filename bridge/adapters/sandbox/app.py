@@ -70,9 +70,9 @@ class Sandbox:
         self.latency_s = latency_s
         self.log: deque[Exchange] = deque(maxlen=_KEPT)
         self._clock = clock
-        self._services: tuple[Service, ...] = (
-            RunSignupSandbox(race, keys if keys is not None else {KEY: SECRET}),
-        )
+        self.keys = dict(keys if keys is not None else {KEY: SECRET})
+        """Key -> secret of whoever may call; changes count at once."""
+        self._services: tuple[Service, ...] = (RunSignupSandbox(race, self.keys),)
         self._up_ns = clock.boot_ns() + int(down_for_s * NS_PER_S)
         self._state_file = state_file
         self._observers = (self._keep, *observers)

@@ -50,7 +50,7 @@ class RunSignupSandbox:
     def __init__(self, race: SandboxRace, keys: Mapping[str, str]) -> None:
         """Serve `race` to whoever has one of the `keys` (key -> secret)."""
         self.race = race
-        self._keys = dict(keys)
+        self._keys = keys
 
     def answer(self, call: Call) -> tuple[Reply, tuple[str, ...]]:
         """Return the reply, and what a correct client would not have done."""
@@ -154,7 +154,7 @@ class RunSignupSandbox:
         return into if isinstance(into, Reply) else Reply({"result_set_splits": into.splits})
 
     def write_splits(self, call: Call) -> Reply:
-        """Answer `splits.set`: the list replaces the stored one; a dropped split loses its times."""
+        """Answer `splits.set`: the list replaces the old; a dropped split loses its times."""
         into = self._set(call)
         request = _request(call)
         if isinstance(into, Reply):
