@@ -48,7 +48,7 @@ class GunBook:
         await self._save()
 
     async def _save(self) -> None:
-        text = orjson.dumps({"guns": self._guns, "heard": self._heard}).decode()
+        text = orjson.dumps({"guns": list(map(list, self._guns)), "heard": self._heard}).decode()
         await self._notes.put(NOTE, text)
 
 

@@ -242,7 +242,7 @@ class Share:
             return False
         if answer.get("ok") is not True:
             error = str(answer.get("error"))[:200]
-            log.warning("site refuses gun", other=site.name, event=gun.event_id, error=error)
+            log.warning("site refuses gun", other=site.name, event_id=gun.event_id, error=error)
         await self._guns.told(site.name)
         return True
 
