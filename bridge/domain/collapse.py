@@ -1,0 +1,64 @@
+"""What remains of closed passings that count for nothing, so that memory stays bounded."""
+
+from collections.abc import Iterator, Mapping
+
+from bridge.domain.results import State
+
+_LOW = 0x7F
+_MORE = 0x80
+
+
+class Collapsed:
+    """Numbers of passings told as final and dropped since, about three bytes each.
+
+    The passings themselves come back from the reads when anything about them may have changed;
+    `digest` then says whether it did.
+    """
+
+    __slots__ = ("_newest", "_numbers", "chips", "count", "digest", "tally", "until")
+
+    def __init__(self) -> None:
+        self._numbers = bytearray()
+        self._newest = 0
+        self.chips: set[str] = set()
+        self.count = 0
+        self.digest = 0
+        """Exclusive or of `digest_of` over all."""
+        self.until = -1
+        """Newest time of any read in them."""
+        self.tally: dict[State, int] = {}
+
+    def add(self, number: int, chip: str, shown: int, last_at: int) -> None:
+        """Take one in, with the signature it was told under."""
+        step = number - self._newest
+        step = -2 * step - 1 if step < 0 else 2 * step
+        while step > _LOW:
+            self._numbers.append(step & _LOW | _MORE)
+            step >>= 7
+        self._numbers.append(step)
+        self._newest = number
+        self.count += 1
+        self.digest ^= digest_of(number, shown)
+        self.until = max(self.until, last_at)
+        self.chips.add(chip)
+
+    def enter(self, tally: Mapping[State, int]) -> None:
+        """Add to the count of reads by state."""
+        for state, reads in tally.items():
+            self.tally[state] = self.tally.get(state, 0) + reads
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers in the order they came."""
+        number = step = shift = 0
+        for byte in self._numbers:
+            step |= (byte & _LOW) << shift
+            shift += 7
+            if not byte & _MORE:
+                number += -(step >> 1) - 1 if step & 1 else step >> 1
+                yield number
+                step = shift = 0
+
+
+def digest_of(number: int, shown: int) -> int:
+    """Return one passing's part of `Collapsed.digest`."""
+    return hash((number, shown))

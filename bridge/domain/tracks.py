@@ -1,0 +1,379 @@
+"""Which passings exist: reads and other sites' crossings on their way to their owners."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from itertools import count, islice
+from typing import Final
+
+from bridge.domain.entrants import Entrant, NoOwner, RegistrationId, chip_key
+from bridge.domain.judging import Owner, runner_of, unowned
+from bridge.domain.live import CLOSED, YOUNG_NS, Books, Change, Lane, Live, Place, Track
+from bridge.domain.passings import distinct, form, sighting
+from bridge.domain.pure import BAD_CLOCK_AT, location_rules
+from bridge.domain.results import RemoteCrossing, State, TimedRead
+from bridge.domain.roster import Roster
+from bridge.domain.rules import Rules
+
+History = Callable[[Sequence[str]], Iterable[TimedRead]]
+"""Exact chips -> all their reads so far, those being folded included, in any order."""
+
+_ASK_AT_ONCE: Final = 200
+"""Owners per question to the history: bounds what is in memory at once."""
+
+
+class Marked:
+    """A set of journal ids, one bit each."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, number: int) -> bool:
+        """Put a number in; return whether it is new."""
+        index, bit = number >> 3, 1 << (number & 7)
+        if index >= len(self._bits):
+            self._bits.extend(bytes(index + 1 - len(self._bits)))
+        if self._bits[index] & bit:
+            return False
+        self._bits[index] |= bit
+        return True
+
+
+class Tracks:
+    """Every owner's tracks, and what about them still has to be judged."""
+
+    def __init__(self, rules: Rules, history: History, roster: Roster) -> None:
+        self._rules = rules
+        self._history = history
+        self.roster = roster
+        self.books: dict[Owner, Books] = {}
+        self._places: dict[str, Place] = {}
+        self._lanes = {r.name: Lane(r, self._place(r.location)) for r in rules.readers.values()}
+        self._swift = {n: lane for n, lane in self._lanes.items() if lane.past is None}
+        self._spellings: dict[str, list[str]] = {}
+        self._remote: dict[tuple[str, str], RemoteCrossing] = {}
+        self._serial = count()
+        self._aside = Marked()
+        self.unplaced: dict[State, int] = {State.BAD_CLOCK: 0, State.WRONG_EVENT: 0}
+        """Reads that enter nothing."""
+        self._stale: dict[Books, None] = {}
+        self.dirty: dict[Books, None] = {}
+        """Owners to be judged again."""
+        self.closed: list[Live] = []
+        """Passings that became final since somebody looked."""
+        self.vanished: list[tuple[Books, Live]] = []
+        """Passings that were told of and no longer exist."""
+
+    def _place(self, location: str) -> Place:
+        place = self._places.get(location)
+        if place is None:
+            place = self._places[location] = Place(location_rules(self._rules, location))
+        return place
+
+    def fold(self, reads: Sequence[TimedRead]) -> None:
+        """Take reads in, in whatever order, known ones too.
+
+        Nearly every live read extends the open passing of its chip and changes no time: that case
+        is all this loop does. Everything else goes through `_admit`.
+        """
+        swift = self._swift
+        for read in reads:
+            number, at, chip, reader, _, _, identity = read
+            lane = swift.get(reader)
+            if lane is not None:
+                passing = lane.open.get(chip)
+                if passing is not None:
+                    at -= lane.offset_ns
+                    if passing.last_at < at <= passing.until and number > passing.number:
+                        known = passing.seen.get(reader)
+                        if known is not None and identity not in known:
+                            known[identity] = read
+                            passing.last_at = at
+                            passing.until = at + lane.quiet_ns
+                            continue
+            self._admit(read)
+        self.refresh()
+        for lane in self._lanes.values():
+            self._turn(lane, lane.newest - YOUNG_NS)
+
+    def _admit(self, read: TimedRead) -> None:
+        lane = self._lanes.get(read.reader)
+        if lane is None or read.at == BAD_CLOCK_AT:
+            if self._aside.add(read.id):
+                self.unplaced[State.WRONG_EVENT if lane is None else State.BAD_CLOCK] += 1
+            return
+        track = lane.place.tracks.get(read.chip) or self._route(lane.place, read.chip)
+        if track.books in self._stale:
+            return
+        repeats = lane.may_repeat(read)
+        if lane.past is not None:
+            self._swift.pop(lane.reader, None)
+        change = Change.STALE if repeats else track.admit(read, lane, self._lanes)
+        match change:
+            case Change.STALE:
+                self.renew(track.books)
+            case Change.CHANGED:
+                self._queue(track.passings[-1])
+                self.touch(track.books, track.passings[-1].first_at)
+            case Change.REPEATED:
+                track.repeats += self._aside.add(read.id)
+            case Change.NONE:
+                pass
+
+    def touch(self, books: Books, since: int = 0) -> None:
+        """Have an owner judged again; nothing earlier than `since` is new."""
+        self.dirty[books] = None
+        before = books.changed_from
+        books.changed_from = since if before is None else min(before, since)
+
+    def renew(self, books: Books) -> None:
+        """Have an owner's passings made anew from the journal."""
+        self._stale[books] = None
+
+    def books_of(self, owner: Owner) -> Books:
+        """Return an owner's books, opening them if need be."""
+        books = self.books.get(owner)
+        if books is None:
+            runner = None if isinstance(owner, str) else runner_of(self.roster, owner)
+            books = self.books[owner] = Books(owner, runner)
+        return books
+
+    def _route(self, place: Place, text: str) -> Track:
+        """Lead a chip to its owner's track here."""
+        owner = self.roster.owner(text, place.name)
+        nobody = unowned(owner) if isinstance(owner, NoOwner) else None
+        books = self.books_of(text if isinstance(owner, NoOwner) else owner)
+        track = books.tracks.get(place.name)
+        if track is None:
+            track = books.tracks[place.name] = Track(books, place, nobody)
+        track.nobody = nobody
+        track.texts.append(text)
+        place.tracks[text] = track
+        for key in _spelling_keys(text):
+            known = self._spellings.setdefault(key, [])
+            if text not in known:
+                known.append(text)
+        return track
+
+    def reroute(self, entrants: Iterable[Entrant]) -> None:
+        """Lead the chips that these entrants have or had to whom they belong now."""
+        keys = {key for entrant in entrants for key in _entrant_keys(entrant)}
+        texts = {text: None for key in keys for text in self._spellings.get(key, ())}
+        for text in texts:
+            for place in self._places.values():
+                track = place.tracks.get(text)
+                if track is not None:
+                    self._lead(track, place, text)
+
+    def _lead(self, track: Track, place: Place, text: str) -> None:
+        owner = self.roster.owner(text, place.name)
+        nobody = unowned(owner) if isinstance(owner, NoOwner) else None
+        key: Owner = text if isinstance(owner, NoOwner) else owner
+        if track.books.key == key and track.nobody is nobody:
+            return
+        track.texts.remove(text)
+        del place.tracks[text]
+        place.open.pop(text, None)
+        self.renew(track.books)
+        self.renew(self._route(place, text).books)
+
+    def refresh(self) -> None:
+        """Make anew what has to be: one question to the history for many owners."""
+        while self._stale:
+            part = list(islice(self._stale, _ASK_AT_ONCE))
+            for books in part:
+                del self._stale[books]
+            texts = list({text: None for books in part for text in books.texts})
+            reads: dict[Track, dict[int, TimedRead]] = {}
+            for read in self._history(texts) if texts else ():
+                lane = self._lanes.get(read.reader)
+                track = None if lane is None else lane.place.tracks.get(read.chip)
+                if track is not None and read.at != BAD_CLOCK_AT:
+                    reads.setdefault(track, {})[read.id] = read
+            for books in part:
+                for track in books.tracks.values():
+                    self._remake(track, reads.get(track, {}).values())
+                self.touch(books)
+
+    def _remake(self, track: Track, reads: Iterable[TimedRead]) -> None:
+        """Form a track's passings from all its reads; keep what was told of them."""
+        key = track.books.key
+        if not isinstance(key, str):
+            runner = runner_of(self.roster, key)
+            track.t0 = None if runner is None else runner.t0
+        kept, repeats = distinct(sighting(r, self._rules.readers[r.reader]) for r in reads)
+        for seen in (*kept, *repeats):
+            self._lanes[seen.read.reader].may_repeat(seen.read)
+        for seen in repeats:
+            self._aside.add(seen.read.id)
+        track.repeats = len(repeats)
+        fresh = form(track.place.rules, kept, track.remotes(), track.t0, Live)
+        self._replace(track, fresh)
+        for passing in fresh:
+            passing.track = track
+        for passing in fresh[:-1]:
+            passing.sightings, passing.final = (), True
+        if fresh:
+            self._resume(track, fresh[-1])
+
+    def _replace(self, track: Track, fresh: list[Live]) -> None:
+        old = {passing.number: passing for passing in track.passings if passing.ours}
+        for passing in track.passings:
+            passing.track = None
+        for passing in fresh:
+            was = old.pop(passing.number, None) if passing.ours else None
+            if was is not None:
+                passing.shown, passing.verdict, passing.final = was.shown, was.verdict, was.final
+        told = [(track.books, was) for was in old.values() if was.shown is not None]
+        self.vanished += told
+        track.passings = fresh
+        if track.collapsed is not None:
+            track.past, track.collapsed = track.collapsed, None
+
+    def _resume(self, track: Track, newest: Live) -> None:
+        """Let the newest passing of a track grow again if it is young."""
+        chips = {seen.read.chip for seen in newest.sightings}
+        lane = self._lanes.get(newest.reader)
+        if lane is None or newest.last_at + YOUNG_NS > lane.newest:
+            newest.remember()
+            self._queue(newest)
+            track.warm(newest)
+            track.place.open.update(dict.fromkeys(chips, newest))
+        else:
+            newest.sightings, newest.final = (), True
+
+    def fold_remote(self, crossings: Iterable[RemoteCrossing]) -> None:
+        """Take the newest revision of other sites' crossings in."""
+        for crossing in crossings:
+            key = (crossing.site, crossing.id)
+            old = self._remote.get(key)
+            if crossing.site == self._rules.site or old == crossing:
+                continue
+            if old is not None:
+                del self._remote[key]
+                place = self._place(old.location)
+                del place.remotes[old.chip][key]
+                self._renew_track(place.tracks[old.chip])
+            if not crossing.withdrawn:
+                self._remote[key] = crossing
+                self._link(key, crossing)
+        self.refresh()
+
+    def _link(self, key: tuple[str, str], crossing: RemoteCrossing) -> None:
+        place = self._place(crossing.location)
+        place.remotes.setdefault(crossing.chip, {})[key] = crossing
+        track = place.tracks.get(crossing.chip) or self._route(place, crossing.chip)
+        if track.nobody is not None or track.books in self._stale:
+            return
+        if track.attach(crossing, self._lanes) is Change.STALE:
+            self._renew_track(track)
+        else:
+            self.touch(track.books, crossing.at - track.place.rules.stray_ns)
+
+    def _renew_track(self, track: Track) -> None:
+        """Make a track anew, without the journal where no reader of ours ever looked."""
+        if track.place.name in self._rules.served:
+            self.renew(track.books)
+        else:
+            self._remake(track, ())
+            self.touch(track.books)
+
+    def remotes_of(self, books: Books) -> list[RemoteCrossing]:
+        """Return other sites' crossings of an owner."""
+        return [crossing for track in books.tracks.values() for crossing in track.remotes()]
+
+    def _queue(self, passing: Live) -> None:
+        lane = self._lanes.get(passing.reader)
+        if not passing.queued and lane is not None:
+            passing.queued = True
+            self._push(lane, passing.last_at + lane.quiet_ns, passing)
+
+    def _push(self, lane: Lane, due: int, passing: Live) -> None:
+        heappush(lane.closing, (due, next(self._serial), passing))
+
+    def advance(self, now: Mapping[str, int]) -> None:
+        """Close passings whose reader's time is past their quiet."""
+        for reader, at in now.items():
+            lane = self._lanes.get(reader)
+            if lane is not None:
+                self._turn(lane, at)
+
+    def next_deadline(self) -> int | None:
+        """Return when `advance` may next have something to do, in corrected UTC ns."""
+        return min((ln.closing[0][0] for ln in self._lanes.values() if ln.closing), default=None)
+
+    def _turn(self, lane: Lane, now: int) -> None:
+        while lane.closing and lane.closing[0][0] < now:
+            passing = heappop(lane.closing)[2]
+            if passing.track is not None and passing.young:
+                self._close(passing, lane, now)
+
+    def _close(self, passing: Live, lane: Lane, now: int) -> None:
+        """Finish a passing, or forget its reads; later if it grew meanwhile."""
+        home = self._lanes.get(passing.reader, lane)
+        stray_ns = home.place.rules.stray_ns
+        due = passing.last_at + (YOUNG_NS if passing.final else lane.quiet_ns)
+        if home is lane and due < now:
+            if passing.final:
+                passing.retire(self._lanes, stray_ns)
+                return
+            passing.final, passing.until = True, CLOSED
+            self.closed.append(passing)
+            due = passing.last_at + YOUNG_NS
+        parked_ns = passing.last_at - max(passing.first_at, passing.known_from)
+        if passing.last_at - passing.first_at > stray_ns and parked_ns > 2 * YOUNG_NS:
+            passing.prune(self._lanes, passing.last_at - YOUNG_NS)
+        self._push(home, due, passing)
+
+    def count(self, passing: Live) -> None:
+        """Bring a passing's counts up to date."""
+        passing.count(self._lanes, location_rules(self._rules, passing.location).stray_ns)
+
+    def restart(self) -> dict[int, tuple[Books, Live]]:
+        """Forget all reads, for `Race.rebuild`; return what was told, by number."""
+        told: dict[int, tuple[Books, Live]] = {}
+        for books in self.books.values():
+            for track in books.tracks.values():
+                told.update({p.number: (books, p) for p in track.passings if p.shown is not None})
+                track.past = track.past or track.collapsed
+                track.passings, track.collapsed = [], None
+        for place in self._places.values():
+            place.open.clear()
+        for lane in self._lanes.values():
+            lane.closing.clear()
+            lane.newest = -1
+            if lane.past is not None:
+                lane.past.clear()
+        self._aside = Marked()
+        self.unplaced = dict.fromkeys(self.unplaced, 0)
+        self.closed = []
+        for books in self.books.values():
+            for track in books.tracks.values():
+                self._remake(track, ())
+            self.touch(books)
+        return told
+
+
+def _spelling_keys(text: str) -> Iterator[str]:
+    """Yield under what a chip may be meant: as `ChipTable.candidates` looks for it."""
+    key = chip_key(text)
+    yield key
+    base, at, _ = key.partition("@")
+    if at:
+        yield base
+        if base.isdecimal():
+            yield _bib_key(int(base))
+
+
+def _entrant_keys(entrant: Entrant) -> Iterator[str]:
+    yield from (chip_key(chip) for chip in entrant.chips)
+    if entrant.bib:
+        yield _bib_key(entrant.bib)
+
+
+def _bib_key(bib: int) -> str:
+    return f"bib {bib}"
+
+
+__all__ = ["History", "RegistrationId", "Tracks"]
