@@ -49,6 +49,11 @@ class Backfill:
         self._not_before_ns: int | None = None
         self._spacing_ns = FIRST_SPACING_NS
 
+    @property
+    def is_fetching(self) -> bool:
+        """A download of ours is running."""
+        return self._download is not None
+
     def notes(self) -> Notes:
         """Return what the next session must know."""
         return Notes(

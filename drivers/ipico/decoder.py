@@ -9,7 +9,7 @@ from struct import Struct
 from typing import Final
 from zlib import adler32
 
-from bridge.domain.reads import NS_PER_S, Read, StampForm
+from bridge.domain.reads import Read, StampForm
 from bridge.driver_api import Control, Kept, Reason, Rejected
 from drivers.ipico import control, records, salvage
 
@@ -94,7 +94,8 @@ class Decoder:
         make, add = tuple.__new__, events.append
         at = 0
         for (raw,) in _RECORDS.iter_unpack(run):
-            second = seconds.get(text[at + 20 : at + 32])
+            digits = text[at + 20 : at + 32]
+            second = seconds[digits] if digits in seconds else self._learn(digits)
             hundredths = hundredths_of.get(text[at + 32 : at + 34])
             if (
                 second is not None
@@ -105,16 +106,16 @@ class Decoder:
                 stamp = second + hundredths
                 add(make(Read, (raw, chip, stamp, _NAIVE, None, None, unit, None, None)))
             else:
-                found = decode_line(raw)
-                self._add(found, events)
-                self._learn(text[at + 20 : at + 32], found[0])
+                self._add(decode_line(raw), events)
             at += RECORD_SIZE
 
-    def _learn(self, digits: str, event: Kept) -> None:
-        if type(event) is Read and len(event.raw) == RECORD_SIZE:
+    def _learn(self, digits: str) -> int | None:
+        second = records.stamp_of(digits[:6], digits[6:], 0)
+        if second is not None:
             if len(self._seconds) >= _SECONDS_KEPT:
                 self._seconds.clear()
-            self._seconds[digits] = event.stamp - event.stamp % NS_PER_S
+            self._seconds[digits] = second
+        return second
 
 
 def decode_line(line: bytes) -> list[Kept]:

@@ -8,8 +8,12 @@ readable or not.
 from collections import deque
 from typing import Final
 
-PATIENCE: Final = 5
-"""Status replies in a row that must agree on a shortage while lines keep coming."""
+PATIENCE: Final = 10
+"""Calm status replies that must agree on a shortage while lines keep coming."""
+CALM: Final = 60
+"""Most tag lines between two replies of a calm time: about 20 per second of the 85 that fit. Then
+a line is under way at one reply in four, at ten in a row practically never. In a rush it always
+is, and there would be no room for a playback either."""
 
 
 class Ledger:
@@ -17,7 +21,7 @@ class Ledger:
 
     A single comparison proves nothing: a record may be stored and its line still wait behind the
     status reply. A shortage is confirmed when two replies frame a silence (nothing is under way),
-    or when it has never been smaller over `PATIENCE` replies.
+    or when it never vanished over `PATIENCE` replies of a calm time.
 
     Attributes:
         written: W when both last agreed, or None: never compared.
@@ -43,6 +47,7 @@ class Ledger:
             self.written, self.lines = 0, 0
         missing = written - self.written - self.lines
         is_quiet = self._last == (written, self.lines)
+        is_calm = self._last is not None and self.lines - self._last[1] <= CALM
         self._last = (written, self.lines)
         if missing == 0 or (missing < 0 and is_quiet):
             # More lines than records: recording was off, or another program had them played.
@@ -51,7 +56,8 @@ class Ledger:
         if missing < 0:
             self._shortages.clear()
             return 0
-        self._shortages.append(missing)
+        if is_quiet or is_calm:
+            self._shortages.append(missing)
         if is_quiet or len(self._shortages) == PATIENCE:
             return min(self._shortages)
         return 0

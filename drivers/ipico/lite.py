@@ -155,8 +155,8 @@ class LiteTalk:
         if mode is not None:
             return self._mode(mode)
         memory = control.memory_of(frame)
-        if memory is None:
-            return []
+        if memory is None or (self.refuses_layout and not self._backfill.is_fetching):
+            return []  # what cannot be decoded need not be fetched
         events = self._backfill.answered(command, memory, self._now_ns) if command else []
         return events + self._backfill.status(memory, self._now_ns)
 

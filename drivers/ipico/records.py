@@ -79,7 +79,7 @@ def parse(body: bytes) -> Record | tuple[Reason, str]:
     covered = body[2 : shape.start(9)]
     if int(check, 16) not in {lrc(covered), lrc(covered.lower())}:
         return Reason.CHECKSUM, f"LRC {check.decode()}, computed {lrc(covered):02x}"
-    stamp = _stamp(ymd.decode(), hms.decode(), int(hundredths, 16))
+    stamp = stamp_of(ymd.decode(), hms.decode(), int(hundredths, 16))
     if stamp is None:
         return Reason.FIELD, f"no such time: {(ymd + hms + hundredths).decode()}"
     return Record(
@@ -157,7 +157,8 @@ def stamp_digits(stamp: int) -> str:
     return f"{day:%y%m%d}{hour:02d}{minute:02d}{second:02d}{ns // HUNDREDTH_NS:02x}"
 
 
-def _stamp(ymd: str, hms: str, hundredths: int) -> int | None:
+def stamp_of(ymd: str, hms: str, hundredths: int) -> int | None:
+    """Return the naive stamp of ``yymmdd``, ``hhmmss`` and hundredths, or None: no such time."""
     if not (ymd + hms).isdecimal() or hundredths > 99:  # noqa: PLR2004
         return None
     day = day_ns(int(ymd[:2]), int(ymd[2:4]), int(ymd[4:]))

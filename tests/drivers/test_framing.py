@@ -1,6 +1,6 @@
 """Lines out of a stream, however it was cut."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.framing import LineBuffer, is_line
@@ -35,6 +35,7 @@ def test_flush_gives_the_rest_once() -> None:
 
 
 @given(STREAMS, st.integers(1, 9))
+@settings(deadline=None)
 def test_chunks_change_nothing_and_every_byte_is_kept(stream: bytes, size: int) -> None:
     whole, pieces = LineBuffer(8), LineBuffer(8)
     at_once = whole.feed(stream)

@@ -10,6 +10,7 @@ from bridge.driver_api import Clock, ClockStep, Hangup, Rejected, Remember, Send
 from drivers.ipico import control
 from drivers.ipico.control import LAYOUT, MEMORY, READ_MODE, SET_CLOCK, STATISTICS, build
 from drivers.ipico.download import START, STEPS, STOP
+from drivers.ipico.ledger import CALM, PATIENCE, Ledger
 from tests.support.ipico import World, naive
 
 LITE = {"playback_rate": 1000}
@@ -531,3 +532,81 @@ def test_notes_that_cannot_be_read_count_as_none(memory: str) -> None:
     world.run(10)
     assert world.reads == []
     assert json.loads(world.memory)["written"] == 2
+
+
+def test_live_reads_during_a_download_arrive_and_are_settled_with_it() -> None:
+    world = connected(playback_rate=20)
+    world.cut()
+    world.cross(100)
+    world.connect()
+    world.run(3)
+    world.cross(30)
+    assert json.loads(world.memory or "")["downloading"] is True
+    world.run(120)
+    assert world.chips == world.all_chips
+    assert world.sent_lines().count(START.data.strip()) == 1
+    assert json.loads(world.memory or "")["written"] == 130
+
+
+def test_without_a_pause_in_the_traffic_a_hole_is_fetched_all_the_same() -> None:
+    world = connected()
+    world.cross(600)
+    assert START.data.strip() not in world.sent_lines()
+    world.cut()
+    world.cross(10)
+    world.connect()
+    world.cross(600)
+    assert world.sent_lines().count(START.data.strip()) == 1
+    world.run(10)
+    assert world.chips == world.all_chips
+
+
+def test_nothing_is_fetched_that_could_not_be_decoded() -> None:
+    world = connected()
+    world.cut()
+    world.cross(3)
+    world.command(build(LAYOUT, bytes.fromhex("7ffc6161aa010d0a")))
+    world.connect()
+    world.run(20)
+    assert START.data.strip() not in world.sent_lines()
+    world.command(build(LAYOUT, bytes.fromhex("7ffc6161aa000d0a")))
+    world.run(20)
+    assert world.chips == world.all_chips
+
+
+class TestLedger:
+    def test_a_line_behind_the_status_reply_is_not_missing(self) -> None:
+        ledger = Ledger(0, 0)
+        behind = 0
+        for poll in range(1, 100):
+            ledger.lines += 10 + behind
+            behind = 0 if poll % (PATIENCE - 1) == 0 else 1
+            ledger.lines -= behind
+            assert ledger.observe(poll * 10) == 0
+
+    def test_a_rush_proves_nothing(self) -> None:
+        ledger = Ledger(0, 0)
+        ledger.observe(0)
+        for poll in range(1, 100):  # the reader's queue is never empty at 85 lines per second
+            ledger.lines += CALM * 4
+            assert ledger.observe(poll * CALM * 4 + 20) == 0
+        ledger.lines += 20
+        assert ledger.observe(99 * CALM * 4 + 20) == 0
+        assert ledger.written == 99 * CALM * 4 + 20
+
+    def test_a_line_before_the_status_reply_hides_no_later_hole(self) -> None:
+        ledger = Ledger(100, 1)
+        assert ledger.observe(100) == 0  # one line more than records: W was taken before
+        assert ledger.observe(101) == 0
+        ledger.lines += 2
+        assert [ledger.observe(105), ledger.observe(105)] == [0, 2]
+
+    def test_a_shortage_is_proved_by_a_silence_or_by_lasting(self) -> None:
+        ledger = Ledger(100, 0)
+        assert [ledger.observe(103), ledger.observe(103)] == [0, 3]
+        ledger = Ledger(100, 0)
+        verdicts = []
+        for poll in range(PATIENCE + 1):  # the first has none before it to be calm after
+            ledger.lines += 10
+            verdicts.append(ledger.observe(112 + 10 * poll + poll % 2))
+        assert verdicts == [0] * PATIENCE + [2]

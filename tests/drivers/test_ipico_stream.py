@@ -54,6 +54,7 @@ def decoded(wire: bytes, size: int = 1 << 16) -> tuple[list[Kept], bytes]:
 
 
 @given(SIGHTINGS)
+@settings(deadline=None)
 def test_what_is_encoded_is_read(sighting: Sighting) -> None:
     raw = DRIVER.encode(sighting)
     assert len(raw) == 38
@@ -64,7 +65,7 @@ def test_what_is_encoded_is_read(sighting: Sighting) -> None:
 
 
 @given(STREAMS, st.integers(1, 50))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_chunks_change_nothing_and_every_byte_is_kept(stream: bytes, size: int) -> None:
     whole, rest = decoded(stream)
     assert decoded(stream, size) == (whole, rest)
@@ -72,7 +73,7 @@ def test_chunks_change_nothing_and_every_byte_is_kept(stream: bytes, size: int) 
 
 
 @given(STREAMS, st.integers(1, 50))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_so_it_is_through_an_open_session(stream: bytes, size: int) -> None:
     whole, pieces = DRIVER.session(Opening()), DRIVER.session(Opening())
     for session in (whole, pieces):
@@ -276,6 +277,7 @@ def binary(stamp_hex: str = "260306202747", hundredths: int = 35) -> bytes:
     st.lists(st.one_of(st.just(binary()), st.binary(max_size=90)), max_size=8).map(b"".join),
     st.integers(1, 30),
 )
+@settings(deadline=None)
 def test_binary_streams(stream: bytes, size: int) -> None:
     opening = Opening(options={"binary": True})
     whole, pieces = DRIVER.session(opening), DRIVER.session(opening)

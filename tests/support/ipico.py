@@ -135,11 +135,6 @@ class World:
     def all_chips(self) -> set[str]:
         return {DRIVER.example_chip(n + 1) for n in range(self._chips)}
 
-    @property
-    def a_client(self) -> int:
-        """Number of our connection to the main port."""
-        return next(client for client, ours in self.clients.items() if ours == MAIN)
-
     def command(self, data: bytes) -> None:
         """Another program on the same reader sends a command; we hear the answer too."""
         if self._intruder is None:
