@@ -203,6 +203,20 @@ async def test_credentials_are_renewed_once_and_only_if_there_are_others() -> No
         await client.close()
 
 
+async def test_credentials_that_cannot_be_renewed_leave_the_services_own_words() -> None:
+    clock = QuickClock()
+    sandbox = Sandbox(make_race(3), clock, keys={})
+
+    def renew() -> Credentials:
+        raise ConfigError("files are half replaced")
+
+    async with running(sandbox) as url:
+        client = RunSignup(settings(url, sandbox.race), clock, renew)
+        with pytest.raises(LoginFailed, match="code 6"):
+            await client.race_zone()
+        await client.close()
+
+
 def test_half_a_caller_registration_is_refused_before_any_call() -> None:
     with pytest.raises(ConfigError):
         Credentials(scheme="api_v2", key="k", secret="s", registration_id="1.t")  # noqa: S106

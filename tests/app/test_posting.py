@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.sandbox.app import Sandbox
-from bridge.adapters.sandbox.race import Row, make_race, standing
+from bridge.adapters.sandbox.race import Row, StoredSet, make_race, standing
 from bridge.adapters.sandbox.uploads import WORDS
+from bridge.adapters.store.opening import SqliteStore
 from bridge.app.event_posting import Manners
 from bridge.app.ports import PostRow
 from bridge.app.posting import Poster, PostingRules
@@ -28,6 +31,7 @@ from tests.support.results_service import (
     client_of,
     until,
 )
+from tests.support.store import opened
 
 S = 1_000_000_000
 ONE = EventId(1)
@@ -77,7 +81,7 @@ class Box:
         self.sandbox = sandbox
         self.clock = clock
         self.standings = Standings()
-        self.store = MemoryStore()
+        self.store: MemoryStore | SqliteStore = MemoryStore()
         self.alarms: dict[str, str] = {}
         self.people = {
             RegistrationId(n): Entrant(
@@ -151,8 +155,6 @@ class Box:
 
 
 def _rows(request: str) -> list[Row]:
-    import json  # noqa: PLC0415
-
     rows: list[Row] = json.loads(request)["results"]
     return rows
 
@@ -252,8 +254,6 @@ async def test_missing_splits_are_appended_and_those_there_keep_id_and_order() -
 
 
 async def seeded(b: Box, name: str, splits: list[Row]) -> int:
-    from bridge.adapters.sandbox.race import StoredSet  # noqa: PLC0415
-
     made = StoredSet(
         id=b.sandbox.race.new_id(),
         event_id=1,
@@ -435,6 +435,34 @@ async def test_a_poster_killed_again_and_again_ends_with_everything_posted_once(
             b.put(finisher(1, 1))
             await until(b.agrees)
         assert b.posts()[before:] == [1]
+
+
+async def test_the_ledger_in_a_real_file_outlives_kills_and_reopenings(tmp_path: Path) -> None:
+    async with box() as b:
+        b.sandbox.faults.set({"apply-then-reset": 0.3})
+        for turn in range(4):
+            async with opened(tmp_path) as store:
+                b.store = store
+                async with b.running():
+                    b.put(*[finisher(bib, 2400 + turn) for bib in range(1 + turn, 60, 4)])
+                    b.put(runner(60, 900 + turn))
+                    await asyncio.sleep(0.03)
+        b.withdraw(60)
+        b.sandbox.faults.set({})
+        async with opened(tmp_path) as store:
+            b.store = store
+            async with b.running():
+                await until(b.agrees)
+                await until(lambda: b.poster.status.pending == 0)
+            before = len(b.uploads())
+        async with opened(tmp_path) as store:
+            b.store = store
+            async with b.running():
+                await until(lambda: b.poster.status.posted == 59)
+                b.put(finisher(1, 1))
+                await until(b.agrees)
+        assert b.posts()[before:] == [1]
+        assert len({row["result_id"] for row in b.rows().values()}) == len(b.rows())
 
 
 async def test_shadow_mode_shows_and_sends_nothing() -> None:

@@ -14,7 +14,7 @@ from bridge.adapters.runsignup.replies import Json
 from bridge.adapters.runsignup.settings import Credentials, RunSignupSettings
 from bridge.app.ports import Clock
 from bridge.domain.reads import NS_PER_S
-from bridge.errors import LoginFailed, ProviderError, TryLater
+from bridge.errors import ConfigError, LoginFailed, ProviderError, TryLater
 
 CALLS_AT_ONCE = 2
 """What RunSignup's developer contract allows one account."""
@@ -81,7 +81,10 @@ class RunSignupHttp:
     def _renewed(self, used: Credentials) -> bool:
         """Fetch credentials again; return whether others are there now than those refused."""
         if self._renew is not None and self._credentials == used:
-            self._credentials = self._renew()
+            try:
+                self._credentials = self._renew()
+            except ConfigError:
+                return False  # half replaced files: what the service said is the better message
         return self._credentials != used
 
     async def _once(

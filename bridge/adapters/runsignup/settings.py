@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bridge.app.redact import Redactor
 from bridge.errors import ConfigError
 
 BASE_URL = "https://api.runsignup.com/rest"
@@ -59,9 +60,7 @@ class Credentials:
     def scrub(self, text: str) -> str:
         """Return `text` with every part of the credentials made unreadable."""
         parts = (self.key, self.secret, self.registration_id, self.registration_secret)
-        for part in sorted((part for part in parts if part), key=len, reverse=True):
-            text = text.replace(part, "***")
-        return text
+        return Redactor(part for part in parts if part).text(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,8 @@ class Sandbox:
             dict(request.headers),
         )
         fault = RESET if self._clock.boot_ns() < self._up_ns else self.faults.draw()
-        reply, problems = None if fault is None else fault_reply(fault), ()
+        reply = None if fault is None else fault_reply(fault)
+        problems: tuple[str, ...] = ()
         if fault in {None, APPLY_THEN_RESET, GARBAGE}:
             reply, problems = service.answer(call)
             if call.method != "GET":
