@@ -37,16 +37,16 @@ class HostClock:
         await asyncio.sleep(seconds)
 
 
-def row(number: int, chip: str | None = None, **changes: Any) -> EventRow:
+def row(number: int, chip: str | None = None, **changes: Any) -> EventRow:  # noqa: ANN401  any column
     """An IPICO-like read."""
     made = EventRow(
         id=number,
         session=1,
         kind=int(Kind.READ),
-        utc_ns=T0 + number * 10_000_000,
-        boot_ns=5_000_000_000_000 + number * 10_000_000,
+        utc_ns=T0 + number % 10**9 * 10_000_000,
+        boot_ns=5_000_000_000_000 + number % 10**9 * 10_000_000,
         chip=f"058003{number % 27_000:06d}" if chip is None else chip,
-        stamp=T0 + number * 10_000_000,
+        stamp=T0 + number % 10**9 * 10_000_000,
         form=1,
         antenna=1,
         rssi=None,
@@ -58,7 +58,7 @@ def row(number: int, chip: str | None = None, **changes: Any) -> EventRow:
     return made._replace(**changes)
 
 
-def session(number: int = 1, reader: str = "mat", **changes: Any) -> SessionRow:
+def session(number: int = 1, reader: str = "mat", **changes: Any) -> SessionRow:  # noqa: ANN401  any column
     values: dict[str, Any] = {
         "id": number,
         "reader": reader,
@@ -73,7 +73,11 @@ def session(number: int = 1, reader: str = "mat", **changes: Any) -> SessionRow:
 
 
 @asynccontextmanager
-async def opened(data_dir: Path, race: str = "race", **options: Any) -> AsyncIterator[SqliteStore]:
+async def opened(
+    data_dir: Path,
+    race: str = "race",
+    **options: Any,  # noqa: ANN401  of open_store
+) -> AsyncIterator[SqliteStore]:
     """An open store that is closed at the end."""
     store = open_store(data_dir, race, clock=options.pop("clock", HostClock()), **options).store
     try:
@@ -85,7 +89,7 @@ async def opened(data_dir: Path, race: str = "race", **options: Any) -> AsyncIte
 async def until(holds: Callable[[], bool], within_s: float = 30.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(within_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  the store tells nobody
             await asyncio.sleep(0.005)
 
 

@@ -37,9 +37,6 @@ def _export(connection: sqlite3.Connection, out: Callable[[bytes], object]) -> i
     sessions = {values[0]: session_of(values) for values in found}
     for session in sessions.values():
         out(session_line(session))
-    for values in _paged(connection, "samples"):
-        sample = ClockSample._make(values[1:])
-        out(sample_line(values[0], sample._replace(step=bool(sample.step))))
     count = 0
     for values in _paged(connection, "events"):
         row = EventRow._make(values)
@@ -50,6 +47,9 @@ def _export(connection: sqlite3.Connection, out: Callable[[bytes], object]) -> i
                 out(session_line(late))
         out(event_line(row, sessions.get(row.session)))
         count += 1
+    for values in _paged(connection, "samples"):
+        sample = ClockSample._make(values[1:])
+        out(sample_line(values[0], sample._replace(step=bool(sample.step))))
     return count
 
 

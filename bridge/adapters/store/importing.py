@@ -48,8 +48,9 @@ class Counter:
     """A `NumberSource` for a store that nobody else is using."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self._event = store.next_id
-        self._session = store.next_session
+        event, session = store.first_free()
+        self._event = max(store.next_id, event)
+        self._session = max(store.next_session, session)
 
     def take_id(self) -> int:
         """Return the next event id."""

@@ -2,8 +2,8 @@
 
 The first line names the store: ``{"export": "chip-bridge", "v": 1, "store": UUID}``. Then
 ``{"session": {...}}``, ``{"sample": {...}}`` and ``{"event": {...}}``, each with the columns of its
-table by name, `raw` in hex. A read also says ``reader``, ``chip``, ``time`` and ``location`` on the
-outside: the four that a line written by another tool needs.
+table by name, `raw` in hex. An event says ``reader`` and ``location`` on the outside too, a read
+also ``chip`` and ``time``: the four that a line written by another tool has.
 """
 
 import re
@@ -68,12 +68,10 @@ def event_line(row: EventRow, session: SessionRow | None) -> bytes:
     columns["raw"] = row.raw.hex()
     if row.rssi is not None and orjson.dumps(row.rssi) == b"null":
         columns["rssi"] = str(row.rssi)  # an infinity, which JSON can not say
-    line: Line = {}
+    line: Line = {"reader": session.reader, "location": session.location} if session else {}
     if row.kind == Kind.READ:
-        line["reader"] = session.reader if session else None
         line["chip"] = row.chip
         line["time"] = time_text(row.stamp, row.form)
-        line["location"] = session.location if session else None
     line["event"] = columns
     return _dump(line)
 

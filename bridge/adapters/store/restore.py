@@ -44,6 +44,13 @@ class RestorePart:
         )
         return not used
 
+    def first_free(self) -> tuple[int, int]:
+        """Return event id and session id above all that are durable now."""
+        ((event, session),) = self._core.fetch(
+            "SELECT (SELECT max(id) FROM events), (SELECT max(id) FROM sessions)"
+        )
+        return (event or 0) + 1, (session or 0) + 1
+
     def known_origin(self, origin: str) -> tuple[Spans, Spans, dict[int, int]]:
         """Return which events and samples of a store are here, and what its sessions became."""
         sql = "SELECT first, last FROM ranges WHERE name = ? ORDER BY first"

@@ -131,9 +131,16 @@ class Salvage:
 
     def abandon(self, why: str) -> None:
         """Say that it can not be finished."""
+        self.close()
         places = ", ".join(str(path) for path, _page in self._files)
         self._news.progress = None
         self._news.notices.append(f"not everything of {places} could be read ({why}); keep it")
+
+    def close(self) -> None:
+        """Let go of the file; `unfinished` knows where to go on."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
     def _open_next(self) -> PageFile | None:
         while self._files:
@@ -191,9 +198,7 @@ class Salvage:
 
     def _finish(self, connection: sqlite3.Connection) -> None:
         path, _page = self._files.pop(0)
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        self.close()
         (held,) = connection.execute("SELECT count(*) FROM sessions").fetchone()
         self._news.notices.append(
             f"{self._saved} rows of the damaged store were saved ({held} connections on record);"

@@ -82,13 +82,14 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = FULL")
+        # before there is a log: page 1 of the file itself must tell whose it is from the start
+        _migrate(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA secure_delete = OFF")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchall()
         limit = 2 * CHECKPOINT_PAGES * PAGE_SIZE
         connection.execute(f"PRAGMA journal_size_limit = {limit}").fetchall()
-        _migrate(connection, path)
     except BaseException:
         connection.close()
         raise

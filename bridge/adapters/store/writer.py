@@ -38,6 +38,10 @@ class Background(Protocol):
         """Say that it can not be finished."""
         ...
 
+    def close(self) -> None:
+        """Let go of files; the rest is done after the next opening."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -93,6 +97,8 @@ class Writer:
                 self._write(jobs)
             if self._background is not None and not self._ended:
                 self._step(self._background)
+        if self._background is not None:
+            self._background.close()
         self._disconnect()
 
     def _write(self, jobs: list[Job], *, alone: bool = False) -> None:
@@ -172,6 +178,8 @@ class Writer:
 
     def _renew(self) -> None:
         self._disconnect()
+        if self._background is not None:
+            self._background.close()
         self._connection, self._background = self._access.renew()
         self._commits = 0
         self.epoch += 1

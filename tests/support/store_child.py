@@ -1,0 +1,35 @@
+"""A process that writes to a store until it is killed, and says what it was told is durable.
+
+Run as ``python -m tests.support.store_child DATA_DIR``; prints an id after each commit.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from bridge.app.ports import Batch, CrossingRow
+from tests.support.store import opened, row
+
+
+async def main(data_dir: Path) -> None:
+    async with opened(data_dir, segment_reads=50) as store:
+        number, seq = store.next_id, store.next_seq
+        _say(f"pid {os.getpid()}")
+        while True:
+            rows = [row(number + n, f"c{(number + n) % 40}") for n in range(5)]
+            crossing = CrossingRow(seq, rows[0].id, "finish", b"{}")
+            await store.append(
+                Batch(rows=rows, crossings=[crossing], memories={"mat": str(rows[-1].id)})
+            )
+            number, seq = number + 5, seq + 1
+            _say(f"{rows[-1].id} {seq - 1}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
