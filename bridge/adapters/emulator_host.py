@@ -53,12 +53,23 @@ class EmulatorHost:
     """Runs one emulator on TCP ports or a pty until cancelled."""
 
     def __init__(
-        self, emulator: Emulator, clock: Clock, *, skew_ns: int = 0, faults: Faults | None = None
+        self,
+        emulator: Emulator,
+        clock: Clock,
+        *,
+        skew_ns: int = 0,
+        faults: Faults | None = None,
+        paced: bool = True,
     ) -> None:
-        """`skew_ns` is added to host UTC to make the reader's clock (zone offset and error)."""
+        """Set up; no port is opened yet.
+
+        `skew_ns` is added to host UTC to make the reader's clock (zone offset and error). Without
+        `paced` frames go out whole and at once, however slow the real reader is.
+        """
         self._emulator = emulator
         self._clock = clock
         self._skew_ns = skew_ns
+        self._piece = emulator.piece if paced else None
         self._faults = faults or Faults()
         self._random = random.Random(self._faults.seed)  # noqa: S311 - faults, not secrets
         self._clients: dict[int, _Client] = {}
@@ -153,8 +164,8 @@ class EmulatorHost:
 
     def close(self) -> None:
         """Close ports and connections."""
-        for server in self._servers:
-            server.close()
+        while self._servers:
+            self._servers.pop().close()
         self.cut()
 
     def cut(self) -> None:
@@ -188,7 +199,7 @@ class EmulatorHost:
             data = self._spoiled(client, out.data)
             for piece in self._pieces(data):
                 client.writer.write(piece)
-                if self._emulator.piece is not None:
+                if self._piece is not None:
                     await self._clock.sleep(PIECE_S)
         if out.reset:
             sock: socket.socket = client.writer.get_extra_info("socket")
@@ -198,9 +209,9 @@ class EmulatorHost:
             client.writer.close()
 
     def _pieces(self, data: bytes) -> list[bytes]:
-        if self._emulator.piece is None:
+        if self._piece is None:
             return [data]
-        low, high = self._emulator.piece
+        low, high = self._piece
         pieces: list[bytes] = []
         while data:
             size = self._random.randint(low, high)

@@ -12,6 +12,7 @@ BUFFER = 65_536
 CONNECT_S = 5.0
 WRITE_S = 10.0
 KEEPALIVE_S = 5
+FAR = 1_000
 
 
 class TcpTransport(asyncio.Protocol):
@@ -126,16 +127,26 @@ def reason(error: BaseException) -> str:
 class TcpDialler:
     """Dials one reader."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, usual_port: int | None = None) -> None:
+        """Name the reader; nothing is opened yet.
+
+        Where the main port is far from the one such readers have (`usual_port`), a port-forward or
+        an emulator stands between: its other ports are then moved by as much.
+        """
         self._host = host
         self._port = port
+        moved = port - usual_port if usual_port is not None else 0
+        self._shift = moved if abs(moved) >= FAR else 0
 
     async def connect(self) -> TcpTransport:
         """Open the main connection."""
-        return await self.dial(self._port)
+        return await self._open(self._port)
 
     async def dial(self, port: int) -> TcpTransport:
-        """Open a connection to any port of the reader."""
+        """Open a connection to another port of the reader."""
+        return await self._open(port + self._shift)
+
+    async def _open(self, port: int) -> TcpTransport:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):

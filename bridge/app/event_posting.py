@@ -14,7 +14,7 @@ from bridge.app.supervise import Backoff
 from bridge.app.waiting import woken
 from bridge.domain.entrants import RegistrationId
 from bridge.domain.posts import row_of
-from bridge.domain.reads import UtcNs
+from bridge.domain.reads import NS_PER_S, UtcNs
 from bridge.domain.rules import EventRules
 from bridge.driver_api import Alarm
 from bridge.errors import LoginFailed, ProviderError, Refused, TryLater
@@ -227,7 +227,15 @@ class EventPosting:
         else:
             pause_s = self._slow.pause_s()
             self._raise("stopped", f"results of {self._event.name} are not posted: {text}")
-        await self._clock.sleep(pause_s)
+        await self._rest(pause_s)
+
+    async def _rest(self, seconds: float) -> None:
+        """Leave the service alone, but keep counting what waits for it."""
+        until_ns = self._clock.boot_ns() + int(seconds * NS_PER_S)
+        while (left_ns := until_ns - self._clock.boot_ns()) > 0:
+            if await woken(self._wake, self._clock, left_ns / NS_PER_S):
+                self._wake.clear()
+                await self._weigh()
         self._wake.set()
 
     def _went_well(self) -> None:

@@ -254,6 +254,14 @@ class Operations:
     def _printed(self, ns: int | None, event: EventRules) -> str | None:
         return None if ns is None else clock_text(ns, event.decimals, event.rounding)
 
+    def books(self) -> Json:
+        """Return the number of reads journalled, and of reads in each state."""
+        states = self._timing.race.counts()
+        return {
+            "reads": self._timing.folded,
+            "states": {state.value: count for state, count in states.items() if count},
+        }
+
     def why(self, bib: int) -> list[Json]:
         """Return every read of a bib with its state and the rule behind it, per registration."""
         return [

@@ -90,6 +90,8 @@ class Timing:
         self._held: list[EventRow] = []
         self._held_remote: list[RemoteCrossing] = []
         self._hopeless: set[str] = set()
+        self.folded = 0
+        """Reads folded so far: every READ row of the journal once."""
         self.rebuilding = True
         """The journal is being read again: results are incomplete until it has been."""
         self.stale = True
@@ -196,6 +198,7 @@ class Timing:
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
         self.race.fold([timed_read(row, reader, arrived) for row in rows])
+        self.folded += len(rows)
         return self._emit(self.race.take())
 
     def samples(self, samples: Sequence[ClockSample]) -> Emission:
@@ -318,6 +321,7 @@ class Timing:
 
     async def _read_again(self, race: Race, upto: int) -> None:
         """Fold every row before `upto`, a slice at a time."""
+        self.folded = 0
         unasked = any(not reader.track.known for reader in self.timebase.readers.values())
         if unasked:
             for part in _slices(self._store.rows()):
@@ -329,6 +333,7 @@ class Timing:
                 name = self.timebase.owner(row[1])[0]
                 self._newest_stamp[name] = max(row[6], self._newest_stamp.get(name, row[6]))
             race.fold(self.timebase.timed(rows))
+            self.folded += len(rows)
             await asyncio.sleep(0)
 
     async def _difference(self, changes: Changes, race: Race, standings: Standings) -> Emission:

@@ -45,6 +45,13 @@ def make_actions(core: Core, services: Callable[[], Services | None]) -> Actions
             takes={"bib": "bib number", "chip": "chip, as read"},
         ),
         Action(
+            name="books",
+            changes=False,
+            summary="How many reads there are, and how many ended in each state: the sums agree.",
+            handler=lambda _, __: _now(ops.books),
+            takes={},
+        ),
+        Action(
             name="marks",
             changes=False,
             summary="Every mark, oldest first, undone ones included.",

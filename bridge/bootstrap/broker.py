@@ -144,7 +144,8 @@ async def run_broker(broker: Broker, core: Core) -> None:
     table = broker.table
     async with asyncio.TaskGroup() as group:
         url = table.url
-        if url == "embedded":
+        ours = url == "embedded"
+        if ours:
             embedded = EmbeddedBroker(table.listen, core.clock)
             url = embedded.url
             group.create_task(embedded.run(), name="embedded broker")
@@ -161,6 +162,7 @@ async def run_broker(broker: Broker, core: Core) -> None:
             broker.services,
             clock=core.clock,
             alarm=core.health.alarms.set,
+            v5=not ours,  # amqtt does not even refuse MQTT 5: it says nothing
         )
         core.health.links["broker"] = BrokerLink(link, broker.feed)
         group.create_task(link.run(), name="mqtt link")

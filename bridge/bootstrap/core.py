@@ -30,7 +30,7 @@ from bridge.app.told import Herald
 from bridge.domain.ledger import Phase
 from bridge.domain.results import Crossing
 from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
-from bridge.driver_api import Driver, SerialLink
+from bridge.driver_api import Driver, SerialLink, TcpLink
 
 ZONE_NOTE = "race.zone"
 BASES_NOTE = "host.bases"
@@ -223,7 +223,8 @@ def connector_of(url: str, driver: Driver) -> tuple[str, Connector]:
     """Return (kind, connector) of a reader's URL."""
     match endpoint_of(url):
         case TcpEndpoint(host, port):
-            return "tcp", TcpDialler(host, port)
+            usual_ports = [link.port for link in driver.links if isinstance(link, TcpLink)]
+            return "tcp", TcpDialler(host, port, usual_ports[0] if usual_ports else None)
         case ListenEndpoint(host, port):
             return "tcp-listen", TcpListener(host, port)
         case SerialEndpoint(path, baud):
