@@ -16,7 +16,7 @@ demo: $(READY) ## Rehearse a race on this machine: readers, broker, results serv
 	$(BIN)/chip-bridge demo $(ARGS)
 
 test: $(READY) ## Check the code and run every test.
-	@sh .ci/need-mosquitto
+	@sh .ci/need mosquitto mosquitto_pub systemd-analyze git
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -24,7 +24,7 @@ test: $(READY) ## Check the code and run every test.
 	$(BIN)/pytest $(ARGS)
 
 bench: $(READY) ## Measure the path from read to result.
-	@sh .ci/need-mosquitto
+	@sh .ci/need mosquitto mosquitto_pub
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
 format: $(READY) ## Format the code.
