@@ -1,6 +1,7 @@
 """The link to the MQTT broker: connected for ever, one new client per connection."""
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import structlog
 from bridge.adapters.mqtt_wire import GOODBYE_S, Address, Identity, Wire, connection
 from bridge.app.broker import Alarm, Interest, Service, Topics
 from bridge.app.payloads import OFFLINE, ONLINE
-from bridge.app.ports import Clock
+from bridge.app.ports import Clock, Notes
 from bridge.app.redact import redact_url
 from bridge.app.supervise import Backoff
 from bridge.errors import ConfigError
@@ -32,7 +33,9 @@ STEADY_S = 45.0
 _PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 _BAD_VERSION = {1, 132}
 _BAD_LOGIN = {4, 5, 134, 135}
-_TAKEN_OVER = 142
+SHORT_LIVED = 4
+"""So many connections in a row that did not last: somebody else uses our client id."""
+_BOX_NOTE = "mqtt.box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class MqttLink:
         self._state = "connecting"
         self._since_ns = clock.utc_ns()
         self._error: str | None = None
+        self._short = 0
 
     def status(self) -> LinkStatus:
         """Say how the link is."""
@@ -173,7 +177,8 @@ class MqttLink:
         """Call the connection a good one once it has lasted."""
         await self._clock.sleep(STEADY_S)
         self._backoff.reset()
-        self._alarm("mqtt_taken_over", None)
+        self._short = 0
+        self._alarm("mqtt_thrown_out", None)
 
     async def _say_goodbye(self, wire: Wire) -> None:
         """Say ``offline`` ourselves: a clean end sends no last will."""
@@ -205,11 +210,6 @@ class MqttLink:
             text = f"{self._error} Set mqtt_username and mqtt_password as the broker knows them."
             self._alarm("mqtt_login", text)
             pause = SLOW_PAUSE_S
-        elif number == _TAKEN_OVER:
-            self._error = f"Another box connects to {where} as {self._identity.client_id!r}."
-            text = f"{self._error} Give each box its own name under [bridge] site."
-            self._alarm("mqtt_taken_over", text)
-            pause = SLOW_PAUSE_S
         elif number in _BAD_VERSION:
             self._v5 = not self._v5
             self._error = f"The broker at {where} refuses this version of MQTT."
@@ -217,8 +217,32 @@ class MqttLink:
         else:
             self._error = f"No connection to the broker at {where}: {error}."
             pause = self._backoff.pause_s()
+            self._suspect_namesake(where)
         log.warning("broker lost", error=self._error, retry_s=round(pause, 1))
         return pause
+
+    def _suspect_namesake(self, where: str) -> None:
+        """Notice two boxes throwing each other out. Few brokers say that this is why."""
+        self._short += self._state == "connected"
+        if self._short >= SHORT_LIVED:
+            self._alarm(
+                "mqtt_thrown_out",
+                f"The broker at {where} ends each connection of this box soon. If this box was "
+                "copied from another, give each its own name under [bridge] site.",
+            )
+
+
+async def client_id(notes: Notes, race: str, site: str) -> str:
+    """Return the id under which the broker keeps this box's session, the same at every start.
+
+    It is this box's own, so that two boxes set up with one name do not throw each other out, and
+    what they say can be told apart.
+    """
+    box = notes.get(_BOX_NOTE)
+    if box is None:
+        box = secrets.token_hex(4)
+        await notes.put(_BOX_NOTE, box)
+    return f"chip-bridge-{race}-{site}-{box}"
 
 
 def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:

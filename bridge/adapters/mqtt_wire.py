@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
 from paho.mqtt.client import Client as Paho
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -124,8 +124,13 @@ class Wire:
         Raises:
             MqttError: Always; the text says why it ended.
         """
-        async for _ in self._client.messages:  # our own callback takes them: none comes here
-            pass
+        try:
+            async for _ in self._client.messages:  # our own callback takes them: none comes here
+                pass
+        except aiomqtt.MqttError as error:
+            if isinstance(error.__cause__, aiomqtt.MqttError):
+                raise error.__cause__ from None
+            raise
 
     async def close(self) -> None:
         """Leave politely: the broker sends no last will."""
@@ -185,7 +190,7 @@ async def connection(
         protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
         will=aiomqtt.Will(will[0], will[1], qos=1, retain=True),
         clean_session=None if v5 else not persistent,
-        clean_start=not persistent,
+        clean_start=not persistent if v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=expiry,
         transport=address.transport,
         websocket_path=address.path or None,
