@@ -138,7 +138,8 @@ class Backfill:
         if memory.playing and not memory.is_played_out and not self._was_left_running:
             # Another program fetches the memory; its lines reach us too and cannot be counted.
             # A shortage known before is kept, and seen to when the playback has ended.
-            if not self._foreign_playback and self._ledger.written is not None:
+            is_first = not self._foreign_playback and self._policy != "never"
+            if is_first and self._ledger.written is not None:
                 seen = self._ledger.written + self._ledger.lines
                 self._owed = max(self._owed, memory.written - seen)
             self._foreign_playback = True
@@ -168,8 +169,6 @@ class Backfill:
         )
 
     def _may_begin(self, now_ns: int) -> bool:
-        if self._policy == "never":
-            return False
         if self._not_before_ns is None:
             self._not_before_ns = now_ns + self._retry_ns()
         return now_ns >= self._not_before_ns

@@ -77,10 +77,10 @@ class Dialogue:
         """Send the next command if none is under way."""
         if self._current is not None or not self._queue:
             return []
-        self._current = self._queue.popleft()
+        command = self._current = self._queue.popleft()
         self._tries = self._refusals = self._silent_tries = 0
         self._was_alive = False
-        return self._send(now_ns)
+        return self._send(command, now_ns)
 
     def heard(self) -> None:
         """Note that bytes came in: the link is alive."""
@@ -110,14 +110,11 @@ class Dialogue:
         is_silent = self._silent_tries >= TRIES
         is_refused = self._refusals >= TRIES
         if not (is_silent or is_refused or self._tries >= LIVELY_TRIES):
-            return self._send(now_ns)
+            return self._send(self._current, now_ns)
         given_up, self._current = self._current, None
         return Unanswered(given_up, is_refused, is_silent)
 
-    def _send(self, now_ns: int) -> list[Event]:
-        command = self._current
-        if command is None:
-            return []
+    def _send(self, command: Command, now_ns: int) -> list[Event]:
         self._tries += 1
         self._due_ns = now_ns + TIMEOUT_NS
         return [Send(command.data, asks_clock=command.instruction == GET_CLOCK)]

@@ -214,6 +214,24 @@ def test_a_control_port_that_closes_is_dialled_again() -> None:
     assert len(world.sent_lines("control")) > before
 
 
+def test_a_replay_is_begun_again_when_the_control_port_closes_on_it() -> None:
+    session = DRIVER.session(Opening(last_stamp=naive("2026-03-06"), options={"kind": "elite"}))
+    date = b"date.Fri Mar  6 20:30:00 CST 2026\n"
+    session.opened(0)
+    session.feed(date, "control")
+    session.tick(NS_PER_S)
+    closed = session.closed("control", refused=False)
+    assert [e.channel for e in closed if isinstance(e, Hangup)] == ["replay"]
+    assert session.closed("replay", refused=False) == []
+    sent: list[bytes] = []
+    for second in range(2, 30):
+        events = session.tick(second * NS_PER_S)
+        sent += [e.data for e in events if isinstance(e, Send) and e.data.startswith(b"replay")]
+        if any(isinstance(e, Send) and e.data == b"getdate\n" for e in events):
+            session.feed(date, "control")
+    assert [line.split()[1] for line in sent] == [b"file.ttyS0"]
+
+
 def test_an_elite_that_accepts_and_never_answers_is_only_listened_to() -> None:
     world = elite({"kind": "elite"})
     world.deaf = True

@@ -1,12 +1,12 @@
 """A Lite and a bridge in virtual time: connect, poll, miss reads, fetch them, never harm."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from bridge.domain.reads import NS_PER_S, Read
-from bridge.driver_api import Clock, ClockStep, Hangup, Rejected, Remember, Send
+from bridge.driver_api import Clock, ClockStep, Hangup, Out, Rejected, Remember, Send
 from drivers.ipico import control
 from drivers.ipico.control import LAYOUT, MEMORY, READ_MODE, SET_CLOCK, STATISTICS, build
 from drivers.ipico.download import START, STEPS, STOP
@@ -66,6 +66,8 @@ def test_connect_asks_for_everything_once_the_control_port_was_refused() -> None
     clocks = [event for event in world.events if isinstance(event, Clock)]
     assert [clock.asked for clock in clocks[:5]] == [True] * 5
     assert abs(clocks[0].stamp - world.START) < 2 * NS_PER_S
+    assert world.session is not None
+    assert world.session.closed("control", refused=False) == []
     asks = [event.asks_clock for event in world.of(Send) if isinstance(event, Send)]
     assert asks[2:7] == [True] * 5
     assert world.alarms == {}
@@ -610,3 +612,91 @@ class TestLedger:
             ledger.lines += 10
             verdicts.append(ledger.observe(112 + 10 * poll + poll % 2))
         assert verdicts == [0] * PATIENCE + [2]
+
+
+def test_a_playback_left_running_is_ended_when_fetching_was_switched_off() -> None:
+    world = connected(playback_rate=10)
+    world.cut()
+    world.cross(100)
+    world.connect()
+    world.run(6)
+    world.cut()
+    world.options = {"backfill": "never"}
+    before = len(world.sent_lines())
+    world.connect()
+    world.run(10)
+    assert [line for line in world.sent_lines()[before:] if b"4b0" in line] == [
+        b"ab00024b010019",
+        b"ab00024b07001f",
+    ]
+    assert json.loads(world.memory or "")["downloading"] is False
+
+
+def test_somebody_elses_playback_is_not_counted_where_fetching_is_switched_off() -> None:
+    world = connected({"backfill": "never"}, playback_rate=20)
+    world.cross(100)
+    world.run(4)
+    world.command(build(MEMORY, b"\2") + build(MEMORY, b"\1\1"))
+    world.run(30)
+    assert "missed" not in world.alarms
+    assert START.data.strip() not in world.sent_lines()
+
+
+class Board:
+    """A reader that refuses, or leaves unanswered, some commands of a download."""
+
+    def __init__(self, deaf_to: set[bytes], refused: set[bytes]) -> None:
+        self.world = lite({"kind": "lite"})
+        self.deaf_to = deaf_to
+        self.emulator = self.world.emulator
+        self._received = self.emulator.received
+        self._refused = refused
+        self.emulator.received = self.received  # type: ignore[method-assign]
+        self.world.connect()
+        self.world.run(3)
+        self.world.cut()
+        self.world.cross(5)
+        self.world.connect()
+
+    def received(self, client: int, data: bytes, now_ns: int) -> Sequence[Out]:
+        if data.strip() in self.deaf_to:
+            return []
+        if data.strip() in self._refused:
+            return [Out(b"ab0000f55b\r\n")]
+        return self._received(client, data, now_ns)
+
+
+def test_a_reader_that_refuses_the_start_is_asked_again_with_pauses() -> None:
+    board = Board(set(), {START.data.strip()})
+    board.world.run(60)
+    assert "does not take the command" in board.world.alarms["missed"]
+    starts = board.world.sent_lines().count(START.data.strip())
+    assert 2 <= starts <= 8
+    assert board.world.sent_lines().count(STOP.data.strip()) >= starts // 2
+    assert board.world.chips == set()
+
+
+def test_a_reader_that_refuses_the_side_commands_is_still_downloaded() -> None:
+    sides = {b"ab00034b07010586", b"ab00024b010019", b"ab00024b07001f"}
+    board = Board(set(), sides)
+    board.world.run(60)
+    assert board.world.chips == board.world.all_chips
+    assert "missed" not in board.world.alarms
+
+
+def test_a_serial_reader_that_falls_silent_in_mid_download_is_downloaded_later() -> None:
+    world = lite(link="serial", playback_rate=10)
+    world.connect()
+    world.run(3)
+    world.cut()
+    world.cross(100)
+    world.connect()
+    world.run(6)
+    world.deaf = True
+    world.run(30)
+    assert "mute" in world.alarms
+    assert json.loads(world.memory or "")["downloading"] is True
+    world.deaf = False
+    world.run(90)
+    assert world.chips == world.all_chips
+    assert world.alarms == {}

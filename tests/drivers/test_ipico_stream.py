@@ -209,6 +209,13 @@ def test_control_frames_with_impossible_fields(data: str) -> None:
     assert isinstance(bad_day, Rejected)
 
 
+def test_clock_digits_that_are_none() -> None:
+    data = bytes.fromhex("26a306052004150027")
+    event = control.decode_line(control.build(control.GET_CLOCK, data))
+    assert isinstance(event, Rejected)
+    assert event.reason is Reason.FIELD
+
+
 @pytest.mark.parametrize("data", ["0199522002a855520f", "015552ffff555201f4", "0155"])
 def test_clock_steps_with_impossible_fields(data: str) -> None:
     event = control.decode_line(control.build(control.CLOCK_STEP, bytes.fromhex(data)))
