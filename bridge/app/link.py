@@ -19,6 +19,7 @@ from bridge.driver_api import (
     Event,
     Hangup,
     Kept,
+    Marker,
     Reason,
     Rejected,
     Remember,
@@ -97,6 +98,15 @@ class _Parcel:
     samples: list[ClockSample] = field(default_factory=list)
     memory: str | None = None
     reads: int = 0
+
+    @property
+    def firm(self) -> bool:
+        """Whether an answer has to wait until it is durable.
+
+        Polls and their replies may become durable later (SD cards wear); what a reader would
+        forget once acknowledged may not.
+        """
+        return bool(self.reads or self.memory) or any(isinstance(e, Marker) for e in self.kept)
 
 
 Dialler = Callable[[int], Awaitable[Transport]]
@@ -229,7 +239,8 @@ class Connection:
                 parcel.kept.append(event)
                 parcel.reads += 1
             elif isinstance(event, Send):
-                durable = self._hand_in(parcel, utc, boot) or durable
+                taken = self._hand_in(parcel, utc, boot)
+                durable = taken if parcel.firm else durable
                 parcel = _Parcel()
                 self._outgoing.put_nowait((durable, event))
             elif isinstance(event, Remember):
