@@ -132,8 +132,8 @@ class Conversation:
         events: list[Event] = [*self.recovery.take_alarms()]
         if self.exchange.ask is None:
             ask = self._next()
+            events += self._remember()
             if ask:
-                events += self._remember()
                 events.append(self.exchange.begin(ask))
         return events
 

@@ -33,7 +33,12 @@ _new = tuple.__new__
 
 
 class Numbering(NamedTuple):
-    """What completes a record that does not name its own box and file to an identity."""
+    """What the connection knows beyond a record: where it stands if it does not say so itself.
+
+    The file is that of the last count or status, which may be behind by a few seconds. So it tells
+    whether a number is the next one, but makes no identity: of a record that does not name its
+    own file, chip and stamp are the identity, live and fetched again.
+    """
 
     box: str = ""
     file: str = ""
@@ -71,17 +76,17 @@ class RecordReader:
             fields = _to_twenty(fields)
         # fmt: off
         (no, code, day, clock, order, _, rssi, _, active, channel,
-         _, _, _, _, _, _, name, file, port, box) = fields
+         _, _, _, _, _, _, name, own_file, port, box) = fields
         # fmt: on
         number = int(no) if no.isdecimal() and len(no) <= _MOST_DIGITS else None
-        file = file or numbering.file
+        file = own_file or numbering.file
         stamp = self._stamps.read(day, clock)
         chip = code if order in _NO_ORDER else chip_of(code, order)
         if stamp is None or not code or not chip.isprintable():
             return Record(_reject(raw, fields, number), number, file)
         key = None
-        if file and number is not None:
-            key_parts = (box or numbering.box, file, numbering.epoch)
+        if own_file and number is not None:
+            key_parts = (box or numbering.box, own_file, numbering.epoch)
             if key_parts != self._key_parts:
                 self._key_parts, self._key_start = key_parts, _key_start(*key_parts)
             if self._key_start:

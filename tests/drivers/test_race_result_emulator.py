@@ -131,6 +131,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("see"), st.integers(1, 80)),
         st.tuples(st.just("lose"), st.integers(1, 5)),
+        st.tuples(st.just("hurt"), st.integers(1, 5)),
         st.tuples(st.just("run"), st.integers(1, 5)),
         st.tuples(st.just("deaf"), st.integers(1, 4)),
         st.tuples(st.just("again"), st.integers(0, 20)),
@@ -155,7 +156,7 @@ kinds = st.fixed_dictionaries(
 def test_whatever_happens_every_stored_passing_arrives(
     options: dict[str, object], story: list[tuple[str, int]], chunk: int
 ) -> None:
-    """Passings, lost pushes, silence, cuts and new files in any order, and then a quiet minute."""
+    """Passings, lost or spoilt pushes, silence, cuts, new files in any order; then a minute."""
     bench = Bench(options, chunk=chunk)
     bench.connect()
     seen = 0
@@ -166,6 +167,9 @@ def test_whatever_happens_every_stored_passing_arrives(
                 seen += count
             case "lose":
                 bench.see_in_vain(range(seen, seen + count))
+                seen += count
+            case "hurt":
+                bench.see_hurt(range(seen, seen + count))
                 seen += count
             case "run":
                 bench.run(count)

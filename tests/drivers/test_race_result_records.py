@@ -34,24 +34,30 @@ def test_twenty_fields() -> None:
     assert read_of(TWENTY.replace(b"\r\n", b";new;newer\r\n"))[1:] == read[1:]
 
 
-def test_a_record_without_box_and_file_takes_those_of_the_connection() -> None:
+def test_a_record_that_names_no_file_has_no_key_but_a_place() -> None:
     short = b"5;33;2026-05-27;12:00:00.250;6692;12;-68;09ca52\r\n"
-    assert read_of(short).key is None
-    assert read_of(short, Numbering("D-9", "")).key is None
-    assert read_of(short, Numbering("", "12")).key is None
+    record = decoded(short, Numbering("D-9", "12"))
+    assert (record.file, record.number) == ("12", 5)
     read = read_of(short, Numbering("D-9", "12"))
-    assert (read.key, read.unit) == ("D-9/12/5", "D-9")
-    assert read_of(short, Numbering("D-9", "12", 2)).key == "D-9/12+2/5"
+    assert (read.key, read.unit) == (None, "D-9")
+    assert decoded(TWENTY, Numbering("D-9", "12")).file == "177"
+
+
+def test_a_record_that_names_no_box_takes_that_of_the_connection() -> None:
+    boxless = TWENTY.replace(b";D-1", b";")
+    assert read_of(boxless).key is None
+    assert read_of(boxless, Numbering("D-9", "12")).key == "D-9/177/5"
     assert read_of(TWENTY, Numbering("D-9", "12")).key == "D-1/177/5"
 
 
 def test_one_reader_keeps_boxes_files_and_epochs_apart() -> None:
     reader = RecordReader()
+    other = TWENTY.replace(b";177;", b";178;")
     keys = []
-    for numbering in (Numbering("A", "1"), Numbering("A", "2"), Numbering("A", "2", 1)):
-        event = reader.read(b"5;33;2026-05-27;12:00:00.250\r\n", numbering).event
+    for line, numbering in ((TWENTY, NOWHERE), (other, NOWHERE), (other, Numbering(epoch=1))):
+        event = reader.read(line, numbering).event
         keys.append(event.key if isinstance(event, Read) else None)
-    assert keys == ["A/1/5", "A/2/5", "A/2+1/5"]
+    assert keys == ["D-1/177/5", "D-1/178/5", "D-1/178+1/5"]
 
 
 @pytest.mark.parametrize(

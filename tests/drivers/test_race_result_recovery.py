@@ -7,7 +7,7 @@ import pytest
 from bridge.domain.reads import NS_PER_S, Read
 from bridge.driver_api import Alarm, Clock, ClockStep, Marker, Remember, Send, Status
 from drivers.race_result import DRIVER
-from tests.support.race_result import Bench
+from tests.support.race_result import NOON, Bench
 
 
 def chips(*numbers: int) -> list[str]:
@@ -198,7 +198,7 @@ def test_silence_after_getfile_goes_on() -> None:
     bench.run(1)
     assert bench.sent[-1] == b"GETSTATUS\r\n"
     assert "owed" not in book(bench)
-    assert list(bench.reads) == ["D-50432/177/1"]
+    assert [identity[0] for identity in bench.reads] == ["ZCAA001"]
     assert bench.hangups == []
 
 
@@ -258,7 +258,7 @@ def test_old_firmware_polls_where_there_is_no_push() -> None:
     bench.run(3)
     assert bench.chips == chips(*range(9))
     assert not [word for word in bench.sent_since(0) if word.startswith("SETPUSH")]
-    assert next(iter(bench.reads)) == "D-50432/177/1"
+    assert next(iter(bench.reads)) == ("ZCAA000", NOON)
 
 
 @pytest.mark.parametrize("options", [{"old_status": True}, {"protocol": "2.0"}])

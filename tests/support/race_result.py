@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Read, identity
 from bridge.driver_api import (
@@ -60,7 +61,8 @@ class Bench:
         self.now_ns = 0
         self._chunk = chunk
         self._client = 0
-        self._seen = 0
+        self._wire = bytearray()
+        self._reading = False
 
     def connect(self) -> None:
         self._client += 1
@@ -72,6 +74,7 @@ class Bench:
         """The link drops; the decoder goes on."""
         self.decoder.disconnected(self._client)
         self.session = None
+        self._wire.clear()
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -92,6 +95,12 @@ class Bench:
         """The decoder sends these passings, and they are lost on the way."""
         for number in numbers:
             self.decoder.sighted(sighting(number))
+
+    def see_hurt(self, numbers: Iterable[int]) -> None:
+        """The decoder sends these passings, and their time is spoilt on the way."""
+        for number in numbers:
+            outs = self.decoder.sighted(sighting(number))
+            self._arrive(replace(out, data=out.data.replace(b":", b"?")) for out in outs)
 
     def operate(self, command: bytes) -> None:
         """Somebody else speaks to the decoder."""
@@ -125,11 +134,19 @@ class Bench:
         return NOON + self.now_ns
 
     def _arrive(self, outs: Iterable[Out]) -> None:
+        """Put bytes on the wire and let the session read it empty, piece by piece, in order."""
         for out in outs:
             if self.session is not None and not self.deaf and out.client == self._client:
-                size = self._chunk or max(len(out.data), 1)
-                for at in range(0, len(out.data), size):
-                    self._take(self.session.feed(out.data[at : at + size]))
+                self._wire += out.data
+        if self._reading:
+            return
+        self._reading = True
+        while self._wire and self.session is not None:
+            size = self._chunk or len(self._wire)
+            piece = bytes(self._wire[:size])
+            del self._wire[:size]
+            self._take(self.session.feed(piece))
+        self._reading = False
 
     def _take(self, events: Iterable[Event]) -> None:
         waiting = deque(events)
