@@ -124,6 +124,7 @@ class MqttLink:
         self._since_ns = clock.utc_ns()
         self._error: str | None = None
         self._short = 0
+        self._proven = False
 
     def status(self) -> LinkStatus:
         """Say how the link is."""
@@ -155,6 +156,7 @@ class MqttLink:
             await self._subscribe(wire)
             wire.send(self._topics.state, ONLINE, _ignore, retain=True)
             self._enter("connected")
+            self._proven = True
             self._alarm("mqtt_login", None)
             log.info("broker connected", host=self._address.host, port=self._address.port)
             try:
@@ -210,16 +212,20 @@ class MqttLink:
             text = f"{self._error} Set mqtt_username and mqtt_password as the broker knows them."
             self._alarm("mqtt_login", text)
             pause = SLOW_PAUSE_S
-        elif number in _BAD_VERSION:
+        elif number in _BAD_VERSION or self._is_dumb(error):
             self._v5 = not self._v5
-            self._error = f"The broker at {where} refuses this version of MQTT."
-            pause = 0.0 if not self._v5 else LONGEST_PAUSE_S
+            self._error = f"The broker at {where} does not answer to this version of MQTT."
+            pause = self._backoff.pause_s()
         else:
             self._error = f"No connection to the broker at {where}: {error}."
             pause = self._backoff.pause_s()
             self._suspect_namesake(where)
         log.warning("broker lost", error=self._error, retry_s=round(pause, 1))
         return pause
+
+    def _is_dumb(self, error: aiomqtt.MqttError) -> bool:
+        """Say whether a broker that never answered us may be one that does not know MQTT 5."""
+        return not self._proven and str(error) == "Operation timed out"
 
     def _suspect_namesake(self, where: str) -> None:
         """Notice two boxes throwing each other out. Few brokers say that this is why."""
