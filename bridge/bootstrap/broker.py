@@ -165,7 +165,7 @@ async def run_broker(broker: Broker, core: Core) -> None:
             v5=not ours,  # amqtt does not even refuse MQTT 5: it says nothing
         )
         core.health.links["broker"] = BrokerLink(link, broker.feed)
-        group.create_task(link.run(), name="mqtt link")
+        await link.run()  # cancelled before the group's tasks: our goodbye finds the broker there
 
 
 @dataclass(slots=True)
