@@ -25,6 +25,33 @@ from drivers.ipico import DRIVER
 VECTORS = Path(__file__).parent.parent / "vectors" / "ipico"
 
 
+ALLOWED = {
+    b"ab00000222",  # clock
+    b"ab00ff118e",  # layout?
+    b"ab00ff0995",  # mode?
+    b"ab00ff4bc2",  # memory?
+    b"ab00000a51",  # statistics, if opted for
+    b"ab00014b02b9",  # download: prepare, progress, start, end, progress off
+    b"ab00034b07010586",
+    b"ab00024b01011a",
+    b"ab00024b010019",
+    b"ab00024b07001f",
+}
+"""All that may ever be sent to a Lite: nothing sets, switches or erases."""
+
+
+def is_harmless(channel: str, data: bytes) -> bool:
+    """Whether a bridge may send this in any circumstances."""
+    line = data.removesuffix(b"\n").removesuffix(b"\r")
+    match channel:
+        case "control":
+            return line == b"getdate" or line.startswith(b"replay_start file.ttyS")
+        case "replay":
+            return line == b""
+        case _:
+            return line in ALLOWED
+
+
 def reader_bytes(name: str, direction: str = "R>H") -> bytes:
     """What one side of a capture sent, or the whole of a log."""
     path = VECTORS / name
@@ -53,7 +80,10 @@ def kept_only(events: list[Event]) -> list[Kept]:
 
 
 class World:
-    """One emulated reader, one bridge, a cable that can be cut; time moves by `run` only."""
+    """One emulated reader, one bridge, a cable that can be cut; time moves by `run` only.
+
+    Whatever happens in it, sending a forbidden command fails the test.
+    """
 
     START = naive("2026-11-21T08:00:00")
 
@@ -173,6 +203,7 @@ class World:
             self.reads.append(event)
         match event:
             case Send(data, channel):
+                assert is_harmless(channel, data), data
                 self.sent.append((channel, data))
                 self._write(data, channel)
             case Dial(channel, port):
@@ -216,3 +247,18 @@ class World:
             if out.close or (out.reset and self.resets):
                 self.clients.pop(client, None)
                 self._do(self.session.closed(ours, refused=False))
+
+
+def lite_world(
+    options: Mapping[str, object] | None = None, link: str = "tcp", **reader: object
+) -> World:
+    """A Lite with a quick playback, nobody connected yet."""
+    return World({"playback_rate": 1000, **reader}, options, link=link)
+
+
+def connected_lite(options: Mapping[str, object] | None = None, **reader: object) -> World:
+    """A Lite that the bridge has been talking to for 3 s."""
+    world = lite_world(options, **reader)
+    world.connect()
+    world.run(3)
+    return world
