@@ -37,7 +37,7 @@ def _report(error: BaseException) -> int:
         case click.exceptions.Exit():
             return error.exit_code
         case click.UsageError():
-            error.show()
+            _say_usage(error)
             return WRONG_USAGE
         case click.ClickException():
             _say(error.format_message())
@@ -89,6 +89,14 @@ def _report_one(error: BaseException) -> int:
             return FAILED
         case _:
             return _unexpected(error)
+
+
+def _say_usage(error: click.UsageError) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    command = error.ctx.command_path if error.ctx else "chip-bridge"
+    _say(f"{error.format_message()} See `{command} --help`.")
 
 
 def _unexpected(error: BaseException) -> int:

@@ -54,8 +54,13 @@ def test_version_is_that_of_the_package() -> None:
 @pytest.mark.parametrize(
     "arguments", [["demolish"], ["--bogus"], ["decode"], ["decode", "ipico", "--chunk", "no"]]
 )
-def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
-    sentence(chip_bridge(*arguments), 2)
+def test_wrong_usage_is_one_line_and_ends_with_two(arguments: list[str]) -> None:
+    said = sentence(chip_bridge(*arguments), 2)
+    assert re.fullmatch(r".+\. See `chip-bridge( decode)? --help`\.\n", said)
+
+
+def test_nothing_asked_is_answered_with_help() -> None:
+    assert "Commands:" in sentence(chip_bridge(), 2)
 
 
 def test_an_unknown_command_is_answered_with_those_there_are() -> None:
