@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.runsignup.replies import payload
@@ -131,6 +131,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(status=st.sampled_from([200, 400, 401, 404, 429, 500, 522]), body=JSON | st.binary())
 def test_whatever_is_answered_is_data_or_one_of_our_errors(status: int, body: object) -> None:
     try:

@@ -1,7 +1,7 @@
 """RunSignup's loose JSON: every odd form that was seen, and then some."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.runsignup import rows
@@ -168,6 +168,7 @@ ANY = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(ADA)), ANY))
 def test_no_value_in_any_field_stops_the_page(odd: dict[str, object]) -> None:
     got = page(ADA | odd, {**ADA, "registration_id": 72})

@@ -62,8 +62,7 @@ async def desk(runners: int = 30, store: MemoryStore | None = None) -> AsyncIter
             clock=clock,
             on_change=told.append,
         )
-        here = Desk(sandbox, store, roster, watcher)
-        yield here
+        yield Desk(sandbox, store, roster, watcher, told)
     assert watcher.faults == []
 
 

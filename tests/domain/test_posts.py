@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.entrants import RegistrationId
@@ -128,6 +128,7 @@ FIELDS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(desired=FIELDS, posted=FIELDS)
 def test_once_accepted_nothing_is_left_to_send(
     desired: dict[str, object], posted: dict[str, object]
