@@ -19,6 +19,7 @@ BACKLOG = 20_000
 """Rows not yet durable above which the links stop reading their sockets."""
 
 _READ = int(Kind.READ)
+_new = tuple.__new__
 
 
 class Outlet(Protocol):
@@ -119,10 +120,10 @@ class Intake:
         for event in kept:
             if type(event) is Read:
                 raw, chip, stamp, form, antenna, rssi, _, seq, key = event
-                row = EventRow(
+                row = _new(EventRow, (
                     row_id, session, _READ, utc_ns, boot_ns, chip, stamp, form,
                     antenna, rssi, seq, key, raw, None,
-                )  # fmt: skip
+                ))  # fmt: skip
                 reads.append(row)
             else:
                 row = other_row(row_id, session, event, utc_ns, boot_ns)

@@ -9,7 +9,7 @@ import structlog
 
 from bridge.app.ports import Clock as HostClock
 from bridge.app.ports import ClockSample, Transport
-from bridge.domain.reads import NS_PER_S, Read
+from bridge.domain.reads import NS_PER_MS, NS_PER_S, Read
 from bridge.driver_api import (
     MAIN,
     Alarm,
@@ -137,6 +137,8 @@ class Connection:
         self._state = state
         self._coalesce = coalesce
         self._outgoing: asyncio.Queue[tuple[Awaitable[None] | None, Send]] = asyncio.Queue()
+        self._dialling: dict[str, list[Send]] = {}
+        """What waits for a channel that is being dialled."""
         self._asked_ns: int | None = None
         self._stepped = False
         self._group: asyncio.TaskGroup | None = None
@@ -188,10 +190,13 @@ class Connection:
         try:
             self._transports[dial.channel] = await self._dial(dial.port)
             refused = False
+            for send in self._dialling.pop(dial.channel, []):
+                await self._write(send)
             await self._listen(dial.channel)
         except LinkError as error:
             log.debug("side channel ended", channel=dial.channel, reason=str(error))
         finally:
+            self._dialling.pop(dial.channel, None)
             transport = self._transports.pop(dial.channel, None)
             if transport is not None:
                 transport.close()
@@ -208,16 +213,20 @@ class Connection:
             durable, send = await self._outgoing.get()
             if durable is not None:
                 await durable
-            transport = self._transports.get(send.channel)
-            if transport is None:
-                continue
-            if send.asks_clock:
-                self._asked_ns = self._clock.boot_ns()
-            try:
-                await transport.write(send.data)
-            except LinkError:
-                if send.channel == MAIN:
-                    raise
+            if send.channel in self._dialling:
+                self._dialling[send.channel].append(send)
+            elif send.channel in self._transports:
+                await self._write(send)
+
+    async def _write(self, send: Send) -> None:
+        transport = self._transports[send.channel]
+        if send.asks_clock:
+            self._asked_ns = self._clock.boot_ns()
+        try:
+            await transport.write(send.data)
+        except LinkError:
+            if send.channel == MAIN:
+                raise
 
     def _handle(
         self, events: list[Event], utc_ns: int | None = None, boot_ns: int | None = None
@@ -267,6 +276,7 @@ class Connection:
     def _obey(self, event: Dial | Hangup | Alarm) -> None:
         match event:
             case Dial():
+                self._dialling[event.channel] = []
                 if self._group is not None:
                     self._group.create_task(self._side(event), name=f"side {event.channel}")
             case Hangup(why, channel):
@@ -294,20 +304,28 @@ class Connection:
                 rtt = boot - self._asked_ns
                 self._asked_ns = None
                 if rtt <= CLOCK_WAIT_NS:
-                    samples.append(
-                        ClockSample(
-                            self._id,
-                            utc - rtt // 2,
-                            boot - rtt // 2,
-                            rtt,
-                            event.stamp,
-                            int(event.form),
-                            self._stepped,
-                        )
-                    )
+                    samples.append(self._sample(event, utc, boot, rtt))
                     self._stepped = False
             case _:
                 pass
+
+    def _sample(self, answer: Clock, utc: int, boot: int, rtt: int) -> ClockSample:
+        """Pair an answer with the middle of its round trip.
+
+        A coarse answer (an Elite tells whole seconds) is on average half its resolution old; the
+        other half is doubt, which counts as if the answer had taken longer.
+        """
+        told_ms = answer.extra.get("resolution_ms", 0)
+        coarse = told_ms * NS_PER_MS if isinstance(told_ms, int) else 0
+        return ClockSample(
+            self._id,
+            utc - rtt // 2,
+            boot - rtt // 2,
+            rtt + coarse,
+            answer.stamp + coarse // 2,
+            int(answer.form),
+            self._stepped,
+        )
 
     def _alarm(self, name: str, text: str | None) -> None:
         alarms = self._state.alarms

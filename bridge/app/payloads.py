@@ -22,6 +22,7 @@ Requests between boxes (contract: ``<base>/request/<site>/<command>``):
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 import orjson
 
@@ -46,8 +47,20 @@ def ms(ns: int | None) -> int | None:
 def iso(ns: int, zone: tzinfo) -> str:
     """Return an instant as people read it: ISO 8601, ms (floored), offset of `zone`."""
     seconds, rest = divmod(ns, NS_PER_S)
-    moment = datetime.fromtimestamp(seconds, UTC).astimezone(zone)
-    return moment.replace(microsecond=rest // NS_PER_MS * 1000).isoformat(timespec="milliseconds")
+    minute, second = divmod(seconds, 60)
+    head, tail = _minute(minute, zone)
+    return f"{head}{second:02d}.{rest // NS_PER_MS:03d}{tail}"
+
+
+@lru_cache(maxsize=64)
+def _minute(minute: int, zone: tzinfo) -> tuple[str, str]:
+    """Return what stands before and after the seconds of every instant in a minute.
+
+    Offsets of zones in use are whole minutes; the few of the 19th century that were not are told
+    as they were at the minute's start.
+    """
+    text = datetime.fromtimestamp(minute * 60, UTC).astimezone(zone).isoformat()
+    return text[:17], text[19:]
 
 
 def crossing(

@@ -1,6 +1,8 @@
 """Place reads in time: each reader's policy, samples and arrivals, from what was journalled."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from bridge.app.ports import ClockSample, EventRow, SessionRow
 from bridge.domain.clocks import ClockTrack, ZoneClock, believable, by_zone
@@ -64,6 +66,11 @@ class ReaderTime:
         waits = self.rules.clock is ClockPolicy.CORRECTED and self._asks
         return self.track.known or not waits
 
+    @property
+    def guesses(self) -> bool:
+        """Whether arrivals are all there is to learn the offset from."""
+        return self.rules.clock is ClockPolicy.CORRECTED and not self.track.known
+
     def sample(self, sample: ClockSample, host_ns: int) -> int | None:
         """Take a clock sample; return the lowest stamp whose time may have changed, or None."""
         changed = self.track.add(
@@ -89,15 +96,28 @@ class ReaderTime:
             at = by_zone(stamp, form, arrived_ns, self._zone)
         return at if believable(at, arrived_ns, policy) else BAD
 
+    def shift(self, low: int, high: int, form: int, arrived_ns: int) -> int | None:
+        """Return what turns every stamp from `low` to `high` into UTC, if that is one number.
+
+        The usual case of a run of live reads; `None` sends them through `at` one by one.
+        """
+        if form == StampForm.ABSENT:
+            return None
+        match self.rules.clock:
+            case ClockPolicy.CORRECTED:
+                return self.track.shift(low, high, form, arrived_ns)
+            case ClockPolicy.READER if form == StampForm.NAIVE:
+                return self._zone.shift(low, high)
+            case _:
+                return None
+
     def envelope(self, stamp: int, form: int, arrived_ns: int) -> bool:
         """Learn from an arrival of a reader that cannot be asked; say whether times changed.
 
         Arrival minus stamp is never less than the true offset, so its lowest value is the best
         estimate there is.
         """
-        if self.rules.clock is not ClockPolicy.CORRECTED or self.track.known:
-            return False
-        if form == StampForm.ABSENT:
+        if not self.guesses or form == StampForm.ABSENT:
             return False
         lag = arrived_ns - stamp
         if self._envelope is None or self._envelope[0] != form:
@@ -162,13 +182,12 @@ class TimeBase:
 
     def timed(self, rows: Iterable[EventRow]) -> list[TimedRead]:
         """Place READ rows in time."""
-        sessions = self._sessions
-        readers = self.readers
-        utc = self.host.utc
         reads: list[TimedRead] = []
-        for row in rows:
-            name, boot_id = sessions[row[1]]
-            reads.append(timed_read(row, readers[name], utc(boot_id, row[4], row[3])))
+        for (session, utc_ns), run in groupby(rows, key=_ARRIVAL):
+            name, boot_id = self._sessions[session]
+            some = list(run)
+            arrived = self.host.utc(boot_id, some[0][4], utc_ns)
+            reads += timed_reads(some, self.readers[name], arrived)
         return reads
 
     def learn_envelopes(self, rows: Iterable[EventRow]) -> bool:
@@ -176,15 +195,36 @@ class TimeBase:
         changed = False
         for row in rows:
             reader = self.readers[self._sessions[row[1]][0]]
-            if not reader.track.known:
+            if reader.guesses:
                 changed |= reader.envelope(row[6], row[7], self.arrival(row))
         return changed
 
 
-def timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead:
-    """Return the read of a READ row, placed in time."""
+_ARRIVAL = itemgetter(1, 3)
+_STAMP = itemgetter(6)
+_new = tuple.__new__
+
+
+def timed_reads(rows: Sequence[EventRow], reader: ReaderTime, arrived_ns: int) -> list[TimedRead]:
+    """Return the reads of READ rows of one reader that arrived together, placed in time."""
+    stamps = list(map(_STAMP, rows))
+    name = reader.rules.name
+    form = rows[0][7]
+    shift = reader.shift(min(stamps), max(stamps), form, arrived_ns)
+    if shift is None or form != rows[-1][7]:
+        return [_timed_read(row, reader, arrived_ns) for row in rows]
+    # One tuple per read and nothing else: this is the hot path.
+    return [
+        _new(
+            TimedRead,
+            (number, stamp + shift, chip, name, rssi, antenna, key or (chip, stamp)),
+        )
+        for number, _, _, _, _, chip, stamp, _, antenna, rssi, _, key, _, _ in rows
+    ]
+
+
+def _timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead:
     chip = row[5] or ""
-    key = row[11]
     return TimedRead(
         row[0],
         reader.at(row[6], row[7], arrived_ns),
@@ -192,5 +232,5 @@ def timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead:
         reader.rules.name,
         row[9],
         row[8],
-        key if key is not None else (chip, row[6]),
+        row[11] or (chip, row[6]),
     )

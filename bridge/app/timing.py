@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
+from operator import itemgetter
 from typing import TypeVar
 
 import orjson
@@ -15,7 +16,7 @@ import structlog
 
 from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, SessionRow, Store
 from bridge.app.standings import Standings
-from bridge.app.timebase import ReaderTime, TimeBase, timed_read
+from bridge.app.timebase import ReaderTime, TimeBase, timed_reads
 from bridge.domain.entrants import Entrant, NoOwner, RegistrationId
 from bridge.domain.guns import resolve_guns
 from bridge.domain.ledger import Changes, Phase
@@ -32,6 +33,7 @@ T = TypeVar("T")
 SLICE = 1_000
 """Rows folded between two turns of the event loop while the journal is read again."""
 
+_STAMP = itemgetter(6)
 PATIENCE_NS = 5 * NS_PER_S
 """Reads wait this long for the first clock answer of a reader that can be asked."""
 
@@ -192,12 +194,12 @@ class Timing:
             self._held += rows
             return Emission()
         arrived = self.timebase.host.utc(boot_id, rows[-1][4], rows[-1][3])
-        if not reader.track.known and self.timebase.learn_envelopes(rows):
+        if reader.guesses and self.timebase.learn_envelopes(rows):
             self.stale = self.stale or name in self._newest_stamp
-        newest = max(row[6] for row in rows)
+        newest = max(map(_STAMP, rows))
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
-        self.race.fold([timed_read(row, reader, arrived) for row in rows])
+        self.race.fold(timed_reads(rows, reader, arrived))
         self.folded += len(rows)
         return self._emit(self.race.take())
 
@@ -322,7 +324,7 @@ class Timing:
     async def _read_again(self, race: Race, upto: int) -> None:
         """Fold every row before `upto`, a slice at a time."""
         self.folded = 0
-        unasked = any(not reader.track.known for reader in self.timebase.readers.values())
+        unasked = any(reader.guesses for reader in self.timebase.readers.values())
         if unasked:
             for part in _slices(self._store.rows()):
                 self.timebase.learn_envelopes(row for row in part if row[0] < upto)

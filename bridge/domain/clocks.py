@@ -42,6 +42,24 @@ class _Epoch:
     form: int
     pieces: list[_Piece]
     starts: list[int] = field(default_factory=list)
+    low_ns: int = -(2**62)
+    high_ns: int = 2**62
+    """Between these the offset lies, by all samples that agree."""
+
+    def narrow(self, low_ns: int, high_ns: int) -> None:
+        """Take one more sample's bounds in; one that contradicts (drift) begins anew."""
+        low, high = max(self.low_ns, low_ns), min(self.high_ns, high_ns)
+        self.low_ns, self.high_ns = (low, high) if low <= high else (low_ns, high_ns)
+
+    @property
+    def middle(self) -> int:
+        """Best estimate of the offset."""
+        return (self.low_ns + self.high_ns) // 2
+
+    @property
+    def half_width(self) -> int:
+        """How far the offset may be from `middle`."""
+        return (self.high_ns - self.low_ns + 1) // 2
 
     def correct(self, stamp: int) -> int:
         """Return the UTC of `stamp` by the sample in force at it (the first one before any)."""
@@ -52,9 +70,9 @@ class _Epoch:
 class ClockTrack:
     """Offset of one reader's clock over time, from clock queries.
 
-    A step function: a new sample takes over only where it contradicts the one in force (drift) or
-    is twice as sharp, and only for stamps from itself on. So a time, once given, stays, and any
-    order of arrival gives the same.
+    A step function: a new estimate takes over only where it contradicts the one in force (drift)
+    or is twice as sharp, and only for stamps from its sample on. So a time, once given, stays, and
+    any order of arrival gives the same.
     """
 
     def __init__(self) -> None:
@@ -76,6 +94,9 @@ class ClockTrack:
     def add(self, *, host_ns: int, rtt_ns: int, stamp: int, form: int, step: bool) -> int | None:
         """Take a sample; return the lowest stamp whose time may have changed, or None.
 
+        Samples that agree narrow the offset down together, so that a reader that tells whole
+        seconds only is known far better than to a second after a few answers.
+
         Args:
             host_ns: Host UTC at the middle of the round trip.
             rtt_ns: Length of the round trip; its half is part of the error.
@@ -83,27 +104,41 @@ class ClockTrack:
             form: `StampForm` of `stamp`.
             step: The reader itself said that its clock was moved at this moment.
         """
-        piece = _Piece(stamp, host_ns - stamp, rtt_ns // 2 + RESOLUTION_NS)
+        offset, error = host_ns - stamp, rtt_ns // 2 + RESOLUTION_NS
+        piece = _Piece(stamp, offset, error)
         if not self._epochs:
             self._begin(_Epoch(host_ns, form, [piece]))
             return -(2**62)
         epoch = self._epochs[-1]
         last = epoch.pieces[-1]
-        gap = abs(piece.offset_ns - last.offset_ns)
-        doubt = piece.error_ns + last.error_ns
+        gap, doubt = abs(offset - last.offset_ns), error + last.error_ns
         if step or form != epoch.form or gap > doubt + STEP_NS:
             if not (step and gap <= doubt):  # a reported step that moved nothing is none
                 self._begin(_Epoch(host_ns, form, [piece]))
                 return stamp
             return None
-        if gap > doubt or 2 * piece.error_ns <= last.error_ns:
-            epoch.pieces.append(piece)
+        epoch.narrow(offset - error, offset + error)
+        if gap > doubt or epoch.half_width <= last.error_ns // 2:
+            epoch.pieces.append(_Piece(stamp, epoch.middle, epoch.half_width))
             epoch.starts.append(stamp)
             return stamp
         return None
 
+    def shift(self, low: int, high: int, form: int, arrived_ns: int) -> int | None:
+        """Return what to add to every stamp from `low` to `high`, if that is one number."""
+        if not self._epochs:
+            return None
+        epoch = self._epochs[-1]
+        piece = epoch.pieces[-1]
+        offset = piece.offset_ns
+        live = low >= piece.stamp and high + offset <= arrived_ns + FUTURE_NS
+        inside = len(self._epochs) == 1 or low + offset >= epoch.began_ns - EARLY_SLACK_NS
+        return offset if live and inside and form == epoch.form else None
+
     def _begin(self, epoch: _Epoch) -> None:
-        epoch.starts = [piece.stamp for piece in epoch.pieces]
+        first = epoch.pieces[0]
+        epoch.starts = [first.stamp]
+        epoch.narrow(first.offset_ns - first.error_ns, first.offset_ns + first.error_ns)
         self._epochs.append(epoch)
 
     def correct(self, stamp: int, form: int, arrived_ns: int) -> int | None:
@@ -146,6 +181,14 @@ class ZoneClock:
             return stamp - offsets[0]
         return min((stamp - offset for offset in offsets), key=lambda at: abs(arrived_ns - at))
 
+    def shift(self, low: int, high: int) -> int | None:
+        """Return what to add to every stamp from `low` to `high`, if that is one number."""
+        if low // _BUCKET_NS != high // _BUCKET_NS:
+            return None
+        first, last = self.to_utc(low, low), self.to_utc(high, high)
+        plain = len(self._offsets[low // _BUCKET_NS]) == 1
+        return first - low if plain and first - low == last - high else None
+
     def _offsets_at(self, naive_ns: int) -> tuple[int, ...]:
         try:
             local = _EPOCH + timedelta(microseconds=naive_ns // 1000)
@@ -161,7 +204,7 @@ def _offset_ns(moment: datetime) -> int:
 
 
 def place_time_of_day(time_of_day: int, arrived_utc: int, zone: ZoneClock) -> int:
-    """Return the UTC of a time without a date, on the local day that brings it nearest to arrival."""
+    """Return the UTC of a time without a date: on the day that brings it nearest to arrival."""
     offset = arrived_utc - zone.to_utc(arrived_utc, arrived_utc)
     local_arrival = arrived_utc + offset
     midnight = local_arrival - local_arrival % DAY_NS
