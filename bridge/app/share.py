@@ -86,7 +86,7 @@ class Share:
         self._inbox: deque[tuple[str, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._sites: dict[str, _Site] = {}
-        self._unsure: set[str] = set()
+        self._unsure: set[tuple[str, str]] = set()
         self._group: asyncio.TaskGroup | None = None
         self._taken = 0
         self._garbage = 0
@@ -202,16 +202,16 @@ class Share:
         """Make messages durable, then tell the race what is news in them."""
         await self._store.keep([(m.site, m.seq, m.crossing) for m in messages])
         self._taken += len(messages)
-        news: dict[str, RemoteCrossing] = {}
+        news: dict[tuple[str, str], RemoteCrossing] = {}
         for message in sorted(messages, key=lambda m: m.seq):
             site = self._sites[message.site]
             if message.seq > site.newest:
                 gap = message.seq > site.newest + 1
                 site.newest = message.seq
-                news[message.crossing.id] = message.crossing
+                news[message.site, message.crossing.id] = message.crossing
             else:  # perhaps an older revision of what the race knows already
                 gap = True
-                self._unsure.add(message.crossing.id)
+                self._unsure.add((message.site, message.crossing.id))
             if gap:
                 site.wanted.set()
         if news:
@@ -281,7 +281,7 @@ class Share:
             return
         kept = iter(self._store.remote())
         while piece := list(islice(kept, SLICE)):
-            news = [crossing for crossing in piece if crossing.id in ids]
+            news = [crossing for crossing in piece if (crossing.site, crossing.id) in ids]
             if news:
                 self._on_remote(news)
             await asyncio.sleep(0)

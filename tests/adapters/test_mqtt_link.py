@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from bridge.adapters.mqtt_link import address_of, client_id
+from bridge.adapters.mqtt_wire import _reason
 from bridge.errors import ConfigError
 from tests.support.mosquitto import OPEN, Mosquitto, free_port, mosquitto
 from tests.support.mqtt_race import Memory, Texts, running, until
@@ -230,13 +231,22 @@ async def test_bad_credentials_are_told_and_tried_slowly(tmp_path: Path) -> None
 
 @contextlib.contextmanager
 def protected(folder: Path) -> Iterator[Mosquitto]:
-    """A broker with the example ACL and a password for each of its users."""
+    """A broker with the example settings and ACL, and a password for each of its users."""
     passwords = folder / "passwd"
     passwords.touch()
     for user in ("display", "bridge-finish-a", "official"):
         subprocess.run(["mosquitto_passwd", "-b", passwords, user, "secret"], check=True)
-    acl = Path(__file__).parents[2] / "config" / "mosquitto-acl.example"
-    settings = f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}\n"
+    config = Path(__file__).parents[2] / "config"
+    settings = (config / "mosquitto.example.conf").read_text()
+    here = {
+        "listener 1883\n": "",
+        "/etc/mosquitto/passwd\n": f"{passwords}\n",
+        "/etc/mosquitto/chip-bridge.acl": str(config / "mosquitto-acl.example"),
+        "/var/lib/mosquitto/": f"{folder}/",
+    }
+    for there, path in here.items():
+        assert there in settings
+        settings = settings.replace(there, path)
     with mosquitto(folder, settings) as broker:
         yield broker
 
@@ -408,3 +418,8 @@ async def test_no_socket_or_task_is_left_behind(broker: Mosquitto) -> None:
             await site.connected()
 
         assert open_files() <= before + 1
+
+
+@pytest.mark.parametrize(("code", "says"), [(0x87, "Not authorized"), (0xFE, "reason code 254")])
+def test_a_refusal_has_words(code: int, says: str) -> None:
+    assert _reason(code) == says
