@@ -1,6 +1,6 @@
 """What remains of closed passings that count for nothing, so that memory stays bounded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bridge.domain.results import State
 
@@ -28,8 +28,8 @@ class Collapsed:
         """Newest time of any read in them."""
         self.tally: dict[State, int] = {}
 
-    def add(self, number: int, chip: str, shown: int, last_at: int) -> None:
-        """Take one in, with the signature it was told under."""
+    def add(self, number: int, chips: Iterable[str], shown: int, last_at: int) -> None:
+        """Take one in: the chips it may have, the signature it was told under."""
         step = number - self._newest
         step = -2 * step - 1 if step < 0 else 2 * step
         while step > _LOW:
@@ -40,7 +40,7 @@ class Collapsed:
         self.count += 1
         self.digest ^= digest_of(number, shown)
         self.until = max(self.until, last_at)
-        self.chips.add(chip)
+        self.chips.update(chips)
 
     def enter(self, tally: Mapping[State, int]) -> None:
         """Add to the count of reads by state."""

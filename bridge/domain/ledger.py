@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge.domain.collapse import digest_of
-from bridge.domain.judging import Runner, crossing_id, crossing_of
+from bridge.domain.judging import Runner, crossing_of
 from bridge.domain.live import Live, Track
 from bridge.domain.passings import Verdict
 from bridge.domain.reads import UtcNs
@@ -37,13 +37,17 @@ class Changes:
 class Ledger:
     """Compares each passing with the form it was last told in."""
 
-    __slots__ = ("_site", "_unasked", "_waiting")
+    __slots__ = ("_shown", "_site", "_waiting")
 
     def __init__(self, site: str) -> None:
         self._site = site
         self._waiting: dict[str, tuple[Crossing, Phase]] = {}
-        self._unasked: set[str] = set()
-        """Ids of which nobody outside knows yet."""
+        self._shown: set[int] = set()
+        """Numbers shown since `begin`."""
+
+    def begin(self) -> None:
+        """Begin a round of judging."""
+        self._shown = set()
 
     def show(
         self, passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None
@@ -52,29 +56,22 @@ class Ledger:
         signature = _signature(passing, verdict, runner, start)
         if passing.shown == signature:
             return
-        fresh = passing.shown is None
+        self._shown.add(passing.number)
         passing.shown = signature
         crossing = crossing_of(self._site, passing, verdict, runner, start)
         phase = Phase.FINAL if passing.final else Phase.PROVISIONAL
-        if fresh and crossing.id not in self._waiting:
-            self._unasked.add(crossing.id)
         self._waiting[crossing.id] = (crossing, phase)
 
     def withdraw(
         self, passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None
     ) -> None:
-        """Tell that a passing no longer exists, unless nobody ever heard of it."""
-        number = crossing_id(self._site, passing.number)
-        if number in self._unasked:
-            self._unasked.discard(number)
-            del self._waiting[number]
-        else:
-            crossing = crossing_of(self._site, passing, verdict, runner, start)
-            self._waiting[number] = (crossing, Phase.WITHDRAWN)
+        """Tell that a passing no longer exists."""
+        crossing = crossing_of(self._site, passing, verdict, runner, start)
+        self._waiting[crossing.id] = (crossing, Phase.WITHDRAWN)
 
-    def waiting(self, number: int) -> bool:
-        """Return whether something about the passing of this number will be told."""
-        return crossing_id(self._site, number) in self._waiting
+    def was_shown(self, number: int) -> bool:
+        """Return whether anything was told of this passing in this round of judging."""
+        return number in self._shown
 
     def recall(self, track: Track, runner: Runner | None, start: UtcNs | None) -> list[int]:
         """Compare passings that were collapsed with what came back of them.
@@ -102,28 +99,18 @@ class Ledger:
         """Return and forget what is waiting."""
         waiting = list(self._waiting.values())
         self._waiting = {}
-        self._unasked = set()
         return waiting
 
 
 def _signature(passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None) -> int:
     """Return a 64-bit digest of what `crossing_of` would say; counts only once final."""
+    by = (passing.chip, passing.reader, passing.rssi, passing.antenna, id(passing.method))
     counts = (passing.reads, passing.last_at) if passing.final else None
+    at = passing.at
     if runner is None:
-        return hash((passing.at, passing.by_id, id(passing.method), verdict.rule, counts))
-    at, t0 = passing.at, runner.t0
-    return hash(
-        (
-            at,
-            passing.by_id,
-            id(passing.method),
-            passing.chip,
-            verdict.rule,
-            verdict.numbers,
-            counts,
-            runner.registration_id,
-            runner.event_id,
-            t0 if t0 is not None and at >= t0 else None,
-            start if start is not None and at >= start else None,
-        )
-    )
+        return hash((at, by, counts, verdict.rule))
+    t0 = runner.t0
+    known_t0 = t0 if t0 is not None and at >= t0 else None
+    known_start = start if start is not None and at >= start else None
+    whose = (runner.registration_id, runner.event_id, known_t0, known_start)
+    return hash((at, by, counts, verdict.rule, verdict.numbers, whose))

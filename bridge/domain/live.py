@@ -190,7 +190,7 @@ class Lane:
             if isinstance(read.identity, str) or read.identity[1] != 0:
                 return False
             self.past = set()
-        key = hash((read.chip, read.identity))
+        key = hash(read.identity)
         if key in self.past:
             return True
         self.past.add(key)

@@ -18,7 +18,7 @@ from bridge.domain.judging import (
     runner_of,
 )
 from bridge.domain.ledger import Changes, Ledger, Phase
-from bridge.domain.live import Books, Live, Track
+from bridge.domain.live import CLOSED, Books, Live, Track
 from bridge.domain.marks import Mark
 from bridge.domain.passings import sighting
 from bridge.domain.places import Ranking, Totals
@@ -101,6 +101,7 @@ class Race:
                 owner, was = told.get(passing.number, (None, None))
                 if owner is books and was is not None and passing.mark is None:
                     passing.shown, passing.final = was.shown, was.final or passing.final
+                    passing.until = CLOSED if passing.final else passing.until
                     del told[passing.number]
             self._tracks.touch(books)
         self._tracks.vanished += told.values()
@@ -183,6 +184,7 @@ class Race:
             return []
         if books.collapsed_until() is not None:
             self._tracks.renew(books)
+            self._ledger.begin()
             self._judge_all()
         passings = sorted((p for p in books.passings() if p.ours), key=lambda p: (p.at, p.number))
         crossings = [self._crossing(books, passing) for passing in passings]
@@ -236,6 +238,7 @@ class Race:
     # Judging and telling
 
     def _settle(self) -> None:
+        self._ledger.begin()
         judged = self._judge_all()
         for passing in self._tracks.closed:
             if passing.track is not None:
@@ -328,11 +331,12 @@ class Race:
 
     def _withdraw_lost(self, past: Collapsed, numbers: Sequence[int]) -> None:
         """Withdraw collapsed crossings that did not come back, under no other owner either."""
-        gone = {number for number in numbers if not self._ledger.waiting(number)}
+        gone = {number for number in numbers if not self._ledger.was_shown(number)}
         if not gone:
             return
         for read in self._history(list(past.chips)):
             if read.id in gone:
+                gone.remove(read.id)
                 reader = self._rules.readers[read.reader]
                 place = location_rules(self._rules, reader.location)
                 self._ledger.withdraw(Live(place, (sighting(read, reader),)), USED, None, None)
@@ -356,7 +360,7 @@ def _drop(track: Track, passing: Live) -> None:
     if collapsed is None:
         collapsed = track.collapsed = Collapsed()
     if passing.verdict is not None and passing.shown is not None:
-        collapsed.add(passing.number, passing.chip, passing.shown, passing.last_at)
+        collapsed.add(passing.number, track.texts, passing.shown, passing.last_at)
         collapsed.enter(tally(passing, passing.verdict))
         track.passings.remove(passing)
         passing.track = None

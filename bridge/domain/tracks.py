@@ -5,7 +5,7 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Final
 
-from bridge.domain.entrants import Entrant, NoOwner, RegistrationId, chip_key
+from bridge.domain.entrants import Entrant, NoOwner, chip_key
 from bridge.domain.judging import Owner, runner_of, unowned
 from bridge.domain.live import CLOSED, YOUNG_NS, Books, Change, Lane, Live, Place, Track
 from bridge.domain.passings import distinct, form, sighting
@@ -294,9 +294,10 @@ class Tracks:
 
     def advance(self, now: Mapping[str, int]) -> None:
         """Close passings whose reader's time is past their quiet."""
-        for reader, at in now.items():
-            lane = self._lanes.get(reader)
-            if lane is not None:
+        late = [(ln, now[ln.reader]) for ln in self._lanes.values() if ln.reader in now]
+        # A passing may change to a better reader's heap, so one round is not enough.
+        while [turn for turn in late if _due(*turn)]:
+            for lane, at in late:
                 self._turn(lane, at)
 
     def next_deadline(self) -> int | None:
@@ -304,7 +305,7 @@ class Tracks:
         return min((ln.closing[0][0] for ln in self._lanes.values() if ln.closing), default=None)
 
     def _turn(self, lane: Lane, now: int) -> None:
-        while lane.closing and lane.closing[0][0] < now:
+        while _due(lane, now):
             passing = heappop(lane.closing)[2]
             if passing.track is not None and passing.young:
                 self._close(passing, lane, now)
@@ -355,6 +356,10 @@ class Tracks:
         return told
 
 
+def _due(lane: Lane, now: int) -> bool:
+    return bool(lane.closing) and lane.closing[0][0] < now
+
+
 def _spelling_keys(text: str) -> Iterator[str]:
     """Yield under what a chip may be meant: as `ChipTable.candidates` looks for it."""
     key = chip_key(text)
@@ -374,6 +379,3 @@ def _entrant_keys(entrant: Entrant) -> Iterator[str]:
 
 def _bib_key(bib: int) -> str:
     return f"bib {bib}"
-
-
-__all__ = ["History", "RegistrationId", "Tracks"]
