@@ -1,7 +1,7 @@
 """The desk where readers hand in: rows for the journal, folded at once, told once durable."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import orjson
@@ -53,6 +53,8 @@ class Intake:
         self._next_id = store.next_id
         self._next_session = store.next_session
         self._readers: dict[int, str] = {}
+        self.on_reads: Callable[[Sequence[EventRow]], None] | None = None
+        """Told of every READ row once it is durable, if somebody wants to know."""
 
     def opening(self, reader: str) -> tuple[str | None, int | None]:
         """Return (memory, newest stamp) of a reader, for its next session."""
@@ -141,7 +143,7 @@ class Intake:
         if memory is not None:
             batch.memories[reader] = memory
         batch.lazy = not (reads or markers or emission or memory is not None)
-        durable = self._commit(batch, emission)
+        durable = self._commit(batch, emission, reads)
         for marker, row in markers:
             self._on_marker(reader, marker, row)
         return durable
@@ -150,15 +152,23 @@ class Intake:
         """Make an emission durable that came from elsewhere (marks, entrants, time), then tell."""
         return self._commit(Batch(crossings=emission.crossings), emission)
 
-    def _commit(self, batch: Batch, emission: Emission) -> Awaitable[None]:
+    def _commit(
+        self, batch: Batch, emission: Emission, reads: Sequence[EventRow] = ()
+    ) -> Awaitable[None]:
         durable = asyncio.ensure_future(self._store.append(batch))  # noqa: TID251 - a Future already
-        if emission:
-            durable.add_done_callback(lambda done: self._told(done, emission))
+        if emission or (reads and self.on_reads is not None):
+            durable.add_done_callback(lambda done: self._told(done, emission, reads))
         return durable
 
-    def _told(self, done: "asyncio.Future[None]", emission: Emission) -> None:
-        if not done.cancelled() and done.exception() is None:
+    def _told(
+        self, done: "asyncio.Future[None]", emission: Emission, reads: Sequence[EventRow]
+    ) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        if emission:
             self._outlet.told(emission)
+        if reads and self.on_reads is not None:
+            self.on_reads(reads)
 
 
 def other_row(row_id: int, session: int, event: Kept, utc_ns: int, boot_ns: int) -> EventRow:

@@ -18,6 +18,8 @@ from bridge.app.feed import Feed
 from bridge.app.guns import Gun, GunBook
 from bridge.app.health import Json
 from bridge.app.marker_guns import foreign_gun
+from bridge.app.payloads import read as read_payload
+from bridge.app.ports import EventRow
 from bridge.app.requests import Handler, Requests, crossings_handler
 from bridge.app.share import Share
 from bridge.bootstrap.core import Core, race_key
@@ -73,6 +75,8 @@ async def make_broker(loaded: Loaded, core: Core, actions: Actions) -> Broker:
         share = _share(core, topics, board, feed)
         services.append(share)
         core.operations.on_gun = partial(_tell_gun, share)
+    if table.publish_reads:
+        core.intake.on_reads = partial(_publish_reads, core, feed)
     core.herald.feed = feed
     core.herald.touched_by = board.touched_by
     return Broker(topics, board, feed, share, services, table, loaded)
@@ -92,6 +96,26 @@ def _share(core: Core, topics: Topics, board: Board, feed: Feed) -> Share:
         on_remote=on_remote,
         clock=core.clock,
         alarm=core.health.alarms.set,
+    )
+
+
+def _publish_reads(core: Core, feed: Feed, rows: Sequence[EventRow]) -> None:
+    site, readers, zone = core.timing.rules.site, core.timing.rules.readers, core.zone.info
+    feed.offer_reads(
+        (
+            readers[read.reader].location,
+            read_payload(
+                site=site,
+                location=readers[read.reader].location,
+                reader=read.reader,
+                chip=read.chip,
+                at_ns=read.at,
+                antenna=read.antenna,
+                rssi=read.rssi,
+                zone=zone,
+            ),
+        )
+        for read in core.timing.timebase.timed(rows)
     )
 
 
