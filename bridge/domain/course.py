@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.domain import reasons
 from bridge.domain.marks import Mark, MarkKind
 from bridge.domain.passings import Passing, Verdict
 from bridge.domain.reads import UtcNs
 from bridge.domain.results import State
 from bridge.domain.rules import EventRules, LocationRules, Rules
 
-USED: Final = Verdict(State.USED, "counts")
-STARTED: Final = Verdict(State.USED, "the runner's start: the last start crossing in the window")
-STARTED_BEFORE: Final = Verdict(
-    State.SAME_PASSING, "an earlier start crossing; the last one in the window counts"
-)
+USED: Final = Verdict(State.USED, reasons.counts)
+STARTED: Final = Verdict(State.USED, reasons.started)
+_IGNORED: Final = Verdict(State.IGNORED, reasons.ignored)
+STARTED_BEFORE: Final = Verdict(State.SAME_PASSING, reasons.started_before)
 
 
 class Course:
@@ -164,14 +164,13 @@ class _Walker:
 
     def judge(self, passing: Passing) -> Verdict:
         if passing in self.ignored:
-            return Verdict(State.IGNORED, "the operator said so")
+            return _IGNORED
         if self.ended is not None and passing.time > self.ended:
-            numbers = (passing.time - self.ended,)
-            return Verdict(State.AFTER_DNF, "{0:s} after the runner was out of the race", numbers)
+            return Verdict(State.AFTER_DNF, reasons.after_dnf, (passing.time - self.ended,))
         if self.t0 is None:
             return self._without_gun(passing)
         if passing.time < self.t0:
-            return Verdict(State.BEFORE_START, "{0:s} before the gun", (self.t0 - passing.time,))
+            return Verdict(State.BEFORE_START, reasons.before_start, (self.t0 - passing.time,))
         in_window = passing.time - self.t0 <= self.course.start_until
         if in_window and passing.location == self.course.start:
             return self._at_start(passing)
@@ -199,7 +198,7 @@ class _Walker:
         if self.reached and self.reached[-1][0] == self.course.last:
             finish = self.reached[-1][1]
             numbers = (passing.time - finish, finish - t0)
-            return Verdict(State.AFTER_FINISH, "{0:s} after the finish at {1:t}", numbers)
+            return Verdict(State.AFTER_FINISH, reasons.after_finish, numbers)
         point = self.course.after(self.position, passing.location)
         if point is None:
             return self._nothing_left(passing, t0)
@@ -218,30 +217,27 @@ class _Walker:
         if last is None or passing.time - last > gap:
             return None
         if self.t0 is None:
-            rule = "{0:s} after the crossing used before it; dead time is {1:s}"
-            return Verdict(State.TOO_SOON, rule, (passing.time - last, gap))
-        rule = "{0:s} after the crossing used at {1:t}; dead time is {2:s}"
-        return Verdict(State.TOO_SOON, rule, (passing.time - last, last - self.t0, gap))
+            numbers = (passing.time - last, gap)
+            return Verdict(State.TOO_SOON, reasons.too_soon_without_gun, numbers)
+        since = (passing.time - last, last - self.t0, gap)
+        return Verdict(State.TOO_SOON, reasons.too_soon, since)
 
     def _nothing_left(self, passing: Passing, t0: int) -> Verdict:
         if self.course.points.index(passing.location) < self.course.first:
-            rule = "at {0:t}; a start counts until {1:t}"
-            return Verdict(State.TOO_LATE, rule, (passing.time - t0, self.course.start_until))
-        rule = "at {0:t}; the runner was already past every point of the course here"
-        return Verdict(State.TOO_LATE, rule, (passing.time - t0,))
+            numbers = (passing.time - t0, self.course.start_until)
+            return Verdict(State.TOO_LATE, reasons.start_closed, numbers)
+        return Verdict(State.TOO_LATE, reasons.nothing_left, (passing.time - t0,))
 
     def _out_of_time(self, time: int, point: int, t0: int) -> Verdict | None:
         elapsed = time - t0
         least, most = self.course.minima[point], self.course.maxima[point]
         if elapsed < least:
-            rule = "at {0:t}; point {2} of the course opens at {1:t}"
-            return Verdict(State.TOO_EARLY, rule, (elapsed, least, point + 1))
+            return Verdict(State.TOO_EARLY, reasons.too_early, (elapsed, least, point + 1))
         if self.start is not None and time < self.start:
-            rule = "{0:s} before the runner's own start at {1:t}"
-            return Verdict(State.TOO_EARLY, rule, (self.start - time, self.start - t0))
+            numbers = (self.start - time, self.start - t0)
+            return Verdict(State.TOO_EARLY, reasons.before_own_start, numbers)
         if most is not None and elapsed > most:
-            rule = "at {0:t}; point {2} of the course closes at {1:t}"
-            return Verdict(State.TOO_LATE, rule, (elapsed, most, point + 1))
+            return Verdict(State.TOO_LATE, reasons.too_late, (elapsed, most, point + 1))
         return None
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from bridge.domain.crossings import Sighting
 from bridge.domain.passings import Passing, Verdict
 from bridge.domain.results import ReadState, State, TimedRead
-from bridge.domain.rules import LocationRules, Rounding
-from bridge.domain.times import clock_text, seconds_text
+from bridge.domain.rules import LocationRules
+from bridge.domain.times import seconds_text
 
 WHOLE_PASSING: Final = frozenset(
     {
@@ -21,28 +21,6 @@ WHOLE_PASSING: Final = frozenset(
 """Verdicts that hold for every read of a passing, not only for the deciding one."""
 
 
-class _Shown:
-    """A number of a verdict; the template says whether as seconds or as a time of the race."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: object) -> None:
-        self._value = value
-
-    def __format__(self, form: str) -> str:
-        if isinstance(self._value, int):
-            if form == "s":
-                return seconds_text(self._value)
-            if form == "t":
-                return clock_text(self._value, 3, Rounding.DOWN)
-        return format(self._value, form)
-
-
-def why(verdict: Verdict) -> str:
-    """Return the rule that made the verdict, with its numbers."""
-    return verdict.rule.format(*map(_Shown, verdict.numbers))
-
-
 def read_states(passing: Passing, verdict: Verdict, rules: LocationRules) -> Iterator[ReadState]:
     """Return the state of every distinct read of a passing whose sightings are known."""
     for seen in passing.sightings:
@@ -54,9 +32,9 @@ def _state(
     seen: Sighting, passing: Passing, verdict: Verdict, rules: LocationRules
 ) -> tuple[State, str]:
     if verdict.state in WHOLE_PASSING:
-        return verdict.state, why(verdict)
+        return verdict.state, verdict.why
     if seen.read.id == passing.by_id:
-        return verdict.state, why(verdict)
+        return verdict.state, verdict.why
     if passing.stray:
         stay = seconds_text(passing.last_at - passing.first_at)
         limit = seconds_text(rules.stray_ns)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bridge.domain import reasons
 from bridge.domain.course import Course, Walk, walk
 from bridge.domain.entrants import NoOwner, RegistrationId
-from bridge.domain.explain import why
 from bridge.domain.marks import Mark, MarkKind
 from bridge.domain.passings import Maker, P, Passing, Verdict, by_hand
 from bridge.domain.reads import UtcNs
@@ -18,13 +18,9 @@ Owner = RegistrationId | str
 """Whose passings: a registration, or a chip (its exact text) where nobody owns it."""
 
 _NOBODY: Final = {
-    NoOwner.UNKNOWN: Verdict(State.UNKNOWN_CHIP, "no participant has this chip"),
-    NoOwner.AMBIGUOUS: Verdict(
-        State.AMBIGUOUS_CHIP, "several participants have this chip and pass here"
-    ),
-    NoOwner.WRONG_EVENT: Verdict(
-        State.WRONG_EVENT, "the event of the chip's participant does not pass here"
-    ),
+    NoOwner.UNKNOWN: Verdict(State.UNKNOWN_CHIP, reasons.unknown_chip),
+    NoOwner.AMBIGUOUS: Verdict(State.AMBIGUOUS_CHIP, reasons.ambiguous_chip),
+    NoOwner.WRONG_EVENT: Verdict(State.WRONG_EVENT, reasons.wrong_event),
 }
 _STATUS: Final = {MarkKind.DNS: Status.DNS, MarkKind.DNF: Status.DNF, MarkKind.DQ: Status.DQ}
 
@@ -143,7 +139,7 @@ def crossing_of(
         clock_ns=at - t0 if t0 is not None and at >= t0 else None,
         chip_ns=at - start if start is not None and at >= start else None,
         state=verdict.state,
-        why="" if verdict.state is State.USED else why(verdict),
+        why="" if verdict.state is State.USED else verdict.why,
     )
 
 

@@ -21,9 +21,14 @@ class Verdict(NamedTuple):
     """What became of a passing, as numbers: text is made of it only when somebody asks."""
 
     state: State
-    rule: str
-    """Template for `explain.why`; ``{0:s}`` is seconds, ``{0:t}`` a clock time of the race."""
-    numbers: tuple[object, ...] = ()
+    rule: Callable[..., str]
+    """Says it in words, given the numbers."""
+    numbers: tuple[int, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The rule with its numbers, for people."""
+        return self.rule(*self.numbers)
 
 
 class Passing:

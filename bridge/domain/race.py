@@ -268,7 +268,8 @@ class Race:
         if books.runner is None:
             for track in books.tracks.values():
                 for passing in track.passings:
-                    passing.verdict = track.nobody or USED
+                    if passing.verdict is not track.nobody:
+                        passing.verdict, passing.settled = track.nobody or USED, False
             self._tell(books, None)
             return
         ordered, walked = judge(books.passings(), books.runner)
@@ -278,7 +279,8 @@ class Race:
             return
         books.start = walked.start
         for passing, verdict in zip(ordered, walked.verdicts, strict=True):
-            passing.verdict = verdict
+            if passing.verdict != verdict:
+                passing.verdict, passing.settled = verdict, False
         self._tell(books, walked)
 
     def _tell(self, books: Books, walked: Walk | None) -> None:
@@ -289,8 +291,10 @@ class Race:
                 if lost:
                     self._lost.append((past, lost))
                 track.past = None
+        frame = (books.runner, books.start)
+        moved, books.frame = books.frame != frame, frame
         for passing in books.passings():
-            if passing.ours:
+            if passing.ours and (moved or not passing.settled):
                 self._show(books, passing)
         self._tell_result(books, walked)
         if books.runner is None and not books.texts and not books.hands:
@@ -301,6 +305,7 @@ class Race:
             return
         if passing.final:
             self._tracks.count(passing)
+            passing.settled = not passing.young
         self._ledger.show(passing, passing.verdict, books.runner, books.start)
 
     def _tell_result(self, books: Books, walked: Walk | None) -> None:
