@@ -154,7 +154,7 @@ class MqttLink:
             keepalive_s=self._keepalive_s,
         ) as wire:
             await self._subscribe(wire)
-            wire.send(self._topics.state, ONLINE, _ignore, retain=True)
+            wire.send(self._topics.state, ONLINE, self._heard_online, retain=True)
             self._enter("connected")
             self._proven = True
             self._alarm("mqtt_login", None)
@@ -174,6 +174,11 @@ class MqttLink:
         refused = await wire.subscribe(wanted, v5=self._v5)
         text = f"The broker does not let this box subscribe to {', '.join(refused)}."
         self._alarm("mqtt_subscribe", text if refused else None)
+
+    def _heard_online(self, refused: str | None) -> None:
+        """Tell of missing rights: mosquitto may end the connection of whoever lacks them."""
+        text = f"The broker refuses what this box says ({refused}): give it write access to "
+        self._alarm("mqtt_rights", f"{text}{self._topics.of('#')}." if refused else None)
 
     async def _settle(self) -> None:
         """Call the connection a good one once it has lasted."""
@@ -256,7 +261,3 @@ def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> aiomqtt.MqttError:
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found if isinstance(found, aiomqtt.MqttError) else aiomqtt.MqttError(str(found))
-
-
-def _ignore(refused: str | None) -> None:
-    """Let it go: `online` is retained, and said again on the next connection."""

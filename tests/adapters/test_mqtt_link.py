@@ -251,6 +251,12 @@ def protected(folder: Path) -> Iterator[Mosquitto]:
         yield broker
 
 
+async def vandalise(port: int, topic: str) -> None:
+    where = ("-h", "127.0.0.1", "-p", str(port), "-u", "display", "-P", "secret", "-t", topic)
+    vandal = await asyncio.create_subprocess_exec("mosquitto_pub", *where, "-m", '{"id": "evil"}')
+    assert await vandal.wait() == 0
+
+
 async def test_the_example_acl_lets_a_display_read_and_nothing_else(tmp_path: Path) -> None:
     texts = Texts(**{"leaderboard/1": b"L", "result/1/2": b"R", "announcer/finish": b"A"})
     texts.content |= {"reader/mat-a/main": b"M", "bridge/mat-a/health": b"H"}
@@ -261,7 +267,7 @@ async def test_the_example_acl_lets_a_display_read_and_nothing_else(tmp_path: Pa
             site.feed.offer_reads([("finish", b"secret read")])
             await until(lambda: len({one.topic for one in display.heard}) == 8)
             for suffix in ("crossing/finish", "result/1/2", "request/mat-a/status"):
-                await display.publish(suffix, b'{"id": "evil"}')
+                await vandalise(broker.port, f"{BASE}/{suffix}")
             async with onlooker(broker.port, username="official") as official:
                 await official.publish("request/mat-a/status", b'{"id": "fair"}')
                 await until(lambda: official.last("response/mat-a/status"))
@@ -277,10 +283,23 @@ async def test_a_box_without_write_access_is_told_and_keeps_everything(tmp_path:
         site = Site(broker.url, username="display", password="secret")  # noqa: S106
         async with site.up():
             site.cross(3)
+            await until(lambda: "mqtt_rights" in site.alarms.on)
+
+            assert "write access" in site.alarms.on["mqtt_rights"]
+            assert site.feed.gauge().queued == 3
+
+
+async def test_refused_crossings_are_told_and_kept(tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text(f"topic readwrite {BASE}/bridge/#\ntopic read {BASE}/#\n")
+    with mosquitto(tmp_path, f"allow_anonymous true\nacl_file {acl}\n") as broker:
+        async with Site(broker.url).up() as site:
+            site.cross(3)
             await until(lambda: "mqtt_refused" in site.alarms.on)
 
             assert "write access" in site.alarms.on["mqtt_refused"]
             assert site.feed.gauge().queued == 3
+            assert site.link.status().state == "connected"
 
 
 async def test_two_boxes_of_one_name_are_told_apart(broker: Mosquitto) -> None:
