@@ -10,6 +10,7 @@ from bridge.app.link import ReaderState
 from bridge.app.ports import Clock, Store
 from bridge.app.standings import Standings
 from bridge.app.timing import Timing
+from bridge.domain.clocks import utc_text
 from bridge.domain.reads import NS_PER_MS, NS_PER_S
 from bridge.domain.rules import Rules
 
@@ -18,6 +19,9 @@ SILENCE_S = 10.0
 """A connected reader whose last byte is older than this is named in the alarms."""
 CLOCK_ERROR_NS = 100 * NS_PER_MS
 """A host clock with a larger bound of error is not good enough to time by."""
+
+
+STEP_TOLD_NS = 3600 * NS_PER_S
 
 
 class Disk(Protocol):
@@ -180,10 +184,20 @@ class Health:
                 yield f"reader {state.name} is not connected{why}"
             for text in state.alarms.values():
                 yield f"reader {state.name}: {text}"
+            yield from self._steps(state.name)
         for event in self._rules().events:
             if self._timing.gun(event.id) is None and self._standings.results(event.id):
                 yield f"{event.name} has no gun time yet; say it: chip-bridge gun {event.id}"
         yield from self.alarms.standing.values()
+
+    def _steps(self, name: str) -> Iterable[str]:
+        """Tell of a clock that somebody moved, for as long as people may wonder."""
+        step = self._timing.timebase.readers[name].track.last_step
+        if step is not None and self._clock.utc_ns() - step[0] < STEP_TOLD_NS:
+            yield (
+                f"reader {name}: somebody moved its clock by {step[1] / NS_PER_S:+.2f} s at "
+                f"{utc_text(step[0])}; times on both sides are corrected, leave it alone now"
+            )
 
     def _ago_s(self, at_ns: int | None) -> float | None:
         return None if at_ns is None else round((self._clock.utc_ns() - at_ns) / NS_PER_S, 1)

@@ -91,6 +91,14 @@ class ClockTrack:
         piece = self._epochs[-1].pieces[-1]
         return piece.offset_ns, piece.error_ns
 
+    @property
+    def last_step(self) -> tuple[int, int] | None:
+        """Return (host UTC ns, how far ahead it was moved in ns) of the newest step, or None."""
+        if len(self._epochs) < 2:  # noqa: PLR2004 - a step has two sides
+            return None
+        before, after = self._epochs[-2], self._epochs[-1]
+        return after.began_ns, before.pieces[-1].offset_ns - after.pieces[0].offset_ns
+
     def add(self, *, host_ns: int, rtt_ns: int, stamp: int, form: int, step: bool) -> int | None:
         """Take a sample; return the lowest stamp whose time may have changed, or None.
 
