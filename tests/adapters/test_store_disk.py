@@ -1,5 +1,8 @@
 """A disk that refuses: nothing is lost, nothing doubled, and the operator is told."""
 
+import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,34 @@ async def test_what_the_disk_refused_is_written_once_when_it_can(
         async with opened(tmp_path) as store:
             assert not store.notices
             assert [r.id for r in store.rows()] == list(range(1, 402))
+
+
+@pytest.mark.parametrize(
+    "injection",
+    [
+        "fdatasync:error=EIO:when=20..23",
+        "fdatasync:error=EIO:when=31",
+        "pwrite64:error=EIO:when=120..122",
+        "pwrite64:error=ENOSPC:when=101..105",
+    ],
+)
+async def test_a_commit_that_failed_halfway_is_not_written_twice(
+    tmp_path: Path, injection: str
+) -> None:
+    calls, _colon, _what = injection.partition(":")
+    log = tmp_path / "strace"
+    tracer = ["strace", "-f", "-o", str(log), "-e", f"trace={calls}", "-e", f"inject={injection}"]
+    child = [sys.executable, "-m", "tests.support.store_child", str(tmp_path), "60"]
+    await asyncio.to_thread(
+        subprocess.run, [*tracer, *child], check=True, stdout=subprocess.DEVNULL
+    )
+    assert "INJECTED" in log.read_text()
+    async with opened(tmp_path) as store:
+        assert not store.notices
+        assert [r.id for r in store.rows(kinds=tuple(Kind))] == list(range(1, 301))
+        assert [mark.id for mark in store.marks()] == list(range(1, 21))
+        assert [crossing.seq for crossing in store.crossings(1, 99)] == list(range(1, 61))
+        assert len(store.reads_of(["c7"])) == 8
 
 
 async def test_closing_with_a_full_disk_says_how_much_is_lost(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ class StoreFiles:
         except sqlite3.Error as error:
             if connection is not None:
                 connection.close()
-            if fault_of(error) is Fault.DISK:
+            if fault_of(error) in (Fault.DISK, Fault.NO_ROOM):
                 raise
             return None
         return connection

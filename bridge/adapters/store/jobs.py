@@ -8,9 +8,11 @@ from enum import Enum
 from itertools import chain
 
 from bridge.adapters.store.recent import Generation
-from bridge.app.ports import Batch
+from bridge.adapters.store.schema import COMMIT_NOTE
+from bridge.app.ports import Batch, EventRow
 
-_DISK = ("FULL", "IOERR", "READONLY", "CANTOPEN", "PERM", "BUSY", "LOCKED", "NOMEM", "PROTOCOL")
+_DISK = ("IOERR", "READONLY", "CANTOPEN", "PERM", "NOMEM", "PROTOCOL", "NOLFS")
+_NO_ROOM = ("FULL", "BUSY", "LOCKED")
 _DAMAGE = ("CORRUPT", "NOTADB")
 
 
@@ -37,7 +39,9 @@ class Fault(Enum):
     """Who can do something about a failure to write."""
 
     DISK = "disk"
-    """Try again until it works."""
+    """Try again, with the file opened anew, until it works."""
+    NO_ROOM = "no room"
+    """Try again until there is room, or the lock is gone; the connection is sound."""
     DAMAGE = "damage"
     """Put the file aside."""
     JOB = "job"
@@ -49,6 +53,8 @@ def fault_of(error: Exception) -> Fault:
     name = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_")
     if name.startswith(_DAMAGE):
         return Fault.DAMAGE
+    if name.startswith(_NO_ROOM):
+        return Fault.NO_ROOM
     if name.startswith(_DISK) or (isinstance(error, OSError) and not name):
         return Fault.DISK
     return Fault.JOB
@@ -87,6 +93,29 @@ def write_batches(connection: sqlite3.Connection, batches: Sequence[Batch]) -> N
             connection.executemany(_CROSSING, batch.crossings)
         if batch.memories:
             connection.executemany(_MEMORY, batch.memories.items())
+
+
+def prove(connection: sqlite3.Connection, jobs: Sequence[Job], token: str) -> None:
+    """Leave what `has_landed` looks for; event rows prove themselves and cost no page more."""
+    if _first_row(jobs) is None:
+        connection.execute("INSERT OR REPLACE INTO notes VALUES(?, ?)", (COMMIT_NOTE, token))
+
+
+def has_landed(connection: sqlite3.Connection, jobs: Sequence[Job], token: str) -> bool:
+    """Tell whether a commit that was reported as failed is in the file all the same.
+
+    The log may hold all of it when the failure comes last (at the sync): whoever opens the file
+    next recovers it, and it must not be written again.
+    """
+    row = _first_row(jobs)
+    if row is None:
+        found = connection.execute("SELECT value FROM notes WHERE name = ?", (COMMIT_NOTE,))
+        return found.fetchall() == [(token,)]
+    return connection.execute("SELECT * FROM events WHERE id = ?", (row.id,)).fetchall() == [row]
+
+
+def _first_row(jobs: Sequence[Job]) -> EventRow | None:
+    return next((job.batch.rows[0] for job in jobs if job.batch and job.batch.rows), None)
 
 
 @dataclass(slots=True)

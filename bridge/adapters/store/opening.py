@@ -134,7 +134,7 @@ def _open_locked(
         unsealed = _load_tail(connection, recent)
     except sqlite3.Error as error:
         connection.close()
-        if fault_of(error) is Fault.DISK:
+        if fault_of(error) in (Fault.DISK, Fault.NO_ROOM):
             raise
         connection, salvage = files.renew()
         numbers, recent, unsealed = free_numbers(connection), Recent(segment_reads), []

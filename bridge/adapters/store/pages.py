@@ -162,7 +162,11 @@ def _columns(payload: bytes) -> list[Value]:
     body = end
     columns: list[Value] = []
     while at < end:
-        kind, at = _varint(payload, at)
+        kind = payload[at]
+        if kind < 0x80:  # noqa: PLR2004  nearly always one byte
+            at += 1
+        else:
+            kind, at = _varint(payload, at)
         value, body = _value(payload, body, kind)
         columns.append(value)
     if body != len(payload):

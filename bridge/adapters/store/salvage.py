@@ -17,7 +17,7 @@ import orjson
 from bridge.adapters.store.chip_index import seal_at_once
 from bridge.adapters.store.pages import PageFile, Record, Value
 from bridge.adapters.store.recent import Generation
-from bridge.adapters.store.schema import SALVAGE_NOTE, connect_reader
+from bridge.adapters.store.schema import COMMIT_NOTE, SALVAGE_NOTE, connect_reader
 from bridge.app.ports import Clock, Kind
 
 _SMALL: Final = (
@@ -29,11 +29,11 @@ _SMALL: Final = (
     ("assignments", ""),
     ("cursors", ""),
     ("posts", ""),
-    ("notes", "WHERE name NOT LIKE 'store.%'"),
+    ("notes", f"WHERE name NOT LIKE 'store.%' OR name = '{COMMIT_NOTE}'"),
 )
 _REMOTE: Final = (("remote", ""), ("ranges", "WHERE name LIKE 'received:%'"))
-_ROWS_A_STEP = 600
-_PAGES_A_STEP = 4000
+_ROWS_A_STEP = 200
+_PAGES_A_STEP = 1000
 _SEGMENT_READS = 4096
 _NUMBERS: Final = ("SELECT max(id) FROM events", "SELECT max(id) FROM sessions",
                    "SELECT max(seq) FROM crossings")  # fmt: skip

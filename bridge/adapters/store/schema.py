@@ -62,6 +62,8 @@ UUID_NOTE: Final = "store.uuid"
 """Name of the note (JSON text) that tells this store from every other."""
 FLOOR_NOTE: Final = "store.floor"
 """First free numbers when a fresh file took over from a damaged one: ``[event, session, seq]``."""
+COMMIT_NOTE: Final = "store.commit"
+"""Token of the last commit that no event row proves (see `jobs.has_landed`)."""
 SALVAGE_NOTE: Final = "store.salvage"
 """Damaged files still to be read through: JSON list of ``[path, next page]``."""
 

@@ -11,10 +11,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import uuid4
 
 from bridge.adapters.store.chip_index import Upkeep
 from bridge.adapters.store.intake import Intake
-from bridge.adapters.store.jobs import Fault, Job, Outcome, fault_of, in_words, write_batches
+from bridge.adapters.store.jobs import (
+    Fault,
+    Job,
+    Outcome,
+    fault_of,
+    has_landed,
+    in_words,
+    prove,
+    write_batches,
+)
 from bridge.adapters.store.schema import touch_first_page
 from bridge.errors import BridgeError, JournalError
 
@@ -22,7 +32,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 _LAST_TRIES_S = 3.0
 _TOUCH_EVERY = 256
-_BETWEEN_STEPS_S = 0.02
+_BETWEEN_STEPS_S = 0.01
 _UPKEEP_UNITS = 1000
 _UPKEEP_PER_ROW = 4
 
@@ -77,6 +87,8 @@ class Writer:
         self._done = done
         self._upkeep = Upkeep()
         self._commits = 0
+        self._boot = uuid4().hex
+        self._token = 0
         self._ended = False
         self._thread = threading.Thread(  # noqa: TID251  this is the journal's thread
             target=self._run, name="journal", daemon=True
@@ -103,10 +115,12 @@ class Writer:
 
     def _write(self, jobs: list[Job], *, alone: bool = False) -> None:
         """Write `jobs`, however long the disk refuses."""
+        self._token += 1
+        again = False
         pause_s, paused_s = _FIRST_PAUSE_S, 0.0
         while True:
             try:
-                self._commit(jobs, upkeep=not alone)
+                self._commit(jobs, upkeep=not alone, again=again)
             except Exception as error:  # noqa: BLE001  bulkhead: no job may end the thread
                 if self._failed(error) is Fault.JOB:
                     self._isolate(jobs, error, alone=alone)
@@ -121,19 +135,27 @@ class Writer:
                 paused_s += pause_s
             else:
                 self._intake.stopping.wait(pause_s)
+            again = True
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         self._ended = self._ended or any(job.last for job in jobs)
 
-    def _commit(self, jobs: list[Job], *, upkeep: bool) -> None:
-        outcome = self._transaction(jobs, upkeep=upkeep)
+    def _commit(self, jobs: list[Job], *, upkeep: bool, again: bool) -> None:
+        if any(job.damaged_epoch == self.epoch for job in jobs):
+            self._renew()
+        if again and has_landed(self._connected(), jobs, self._proof()):
+            outcome = Outcome(jobs)
+        else:
+            outcome = self._transaction(jobs, upkeep=upkeep)
+        for job in jobs:
+            if job.seal is not None:
+                self._upkeep.add(job.seal)
         self.trouble = None
         self._done(outcome)
 
     def _transaction(self, jobs: list[Job], *, upkeep: bool) -> Outcome:
-        if any(job.damaged_epoch == self.epoch for job in jobs):
-            self._renew()
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE")
+        changes = connection.total_changes
         if self._commits % _TOUCH_EVERY == 0:
             touch_first_page(connection)
         batches = [job.batch for job in jobs if job.batch is not None]
@@ -142,15 +164,17 @@ class Writer:
         for job in jobs:
             if job.run is not None:
                 job.result = job.run(connection)
+        if connection.total_changes > changes:
+            prove(connection, jobs, self._proof())
         if upkeep:
             rows = sum(job.rows for job in jobs)
             self._upkeep.slice(connection, _UPKEEP_UNITS + _UPKEEP_PER_ROW * rows)
         connection.execute("COMMIT")
         self._commits += 1
-        for job in jobs:
-            if job.seal is not None:
-                self._upkeep.add(job.seal)
         return Outcome(jobs, self._upkeep.committed())
+
+    def _proof(self) -> str:
+        return f"{self._boot} {self._token}"
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -167,8 +191,8 @@ class Writer:
         if fault is Fault.JOB:
             return fault
         self.trouble = in_words(error, self._access.folder)
-        # SQLite asks for a new connection after an I/O error: its log index may be out of step
-        self._disconnect()
+        if fault is not Fault.NO_ROOM:
+            self._disconnect()  # the card may have been changed or mounted again
         if fault is Fault.DAMAGE:
             try:
                 self._renew()
