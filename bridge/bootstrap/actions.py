@@ -1,6 +1,7 @@
 """The table of actions, bound to one race."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from bridge.adapters.store.importing import import_reads
 from bridge.app.actions import Action, Actions
@@ -8,15 +9,17 @@ from bridge.app.people_csv import Assignment, plan_import
 from bridge.app.ports import Store
 from bridge.app.posting import WouldPost
 from bridge.bootstrap.core import Core
-from bridge.bootstrap.provider import Services
 from bridge.domain.entrants import Entrant
 from bridge.domain.rules import EventId
 from bridge.errors import UsageError
 
+if TYPE_CHECKING:  # HTTP is heavy: the readers come first
+    from bridge.bootstrap.provider import Services
+
 Json = dict[str, object]
 
 
-def make_actions(core: Core, services: Callable[[], Services | None]) -> Actions:
+def make_actions(core: Core, services: "Callable[[], Services | None]") -> Actions:
     """Return every action of this race; `services` is None while there is no results service."""
     ops = core.operations
     bound = _Bound(core, services)
@@ -147,7 +150,7 @@ async def _now(function: Callable[..., object], *arguments: object) -> object:
 class _Bound:
     """Actions that need more than the operations."""
 
-    def __init__(self, core: Core, services: Callable[[], Services | None]) -> None:
+    def __init__(self, core: Core, services: "Callable[[], Services | None]") -> None:
         self._core = core
         self._services = services
 

@@ -8,7 +8,7 @@ from functools import partial
 import orjson
 
 from bridge.adapters.embedded_broker import EmbeddedBroker
-from bridge.adapters.mqtt_link import MqttLink, address_of
+from bridge.adapters.mqtt_link import MqttLink, address_of, client_id
 from bridge.adapters.mqtt_wire import Identity
 from bridge.app.actions import Actions
 from bridge.app.board import Board, next_run
@@ -79,6 +79,7 @@ async def make_broker(loaded: Loaded, core: Core, actions: Actions) -> Broker:
         core.intake.on_reads = partial(_publish_reads, core, feed)
     core.herald.feed = feed
     core.herald.touched_by = board.touched_by
+    board.observe_remote(core.store.remote())
     return Broker(topics, board, feed, share, services, table, loaded)
 
 
@@ -178,9 +179,10 @@ async def run_broker(broker: Broker, core: Core) -> None:
         link = MqttLink(
             address_of(url, table.ca_file),
             Identity(
-                client_id=f"chip-bridge-{race_key(core.config)}-{broker.topics.site}",
+                client_id=await client_id(core.store, race_key(core.config), broker.topics.site),
                 username=user.get_secret_value() if user else None,
                 password=password.get_secret_value() if password else None,
+                persistent=table.share_crossings,
             ),
             broker.topics,
             broker.services,

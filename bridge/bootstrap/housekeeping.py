@@ -6,6 +6,7 @@ from collections.abc import Callable
 import orjson
 import structlog
 
+from bridge.adapters.memory import settle
 from bridge.adapters.store.retention import retain
 from bridge.app.serving import Watchdog
 from bridge.bootstrap.core import BASES_NOTE, Core, race_key
@@ -18,6 +19,7 @@ IDLE_S = 1.0
 STUCK_NS = 20 * NS_PER_S
 """Rows queued this long without one becoming durable, and no word of a full disk: we hang."""
 ROUNDS_S = 3600.0
+SETTLE_NS = 5 * NS_PER_S
 
 
 class Housekeeper:
@@ -29,14 +31,17 @@ class Housekeeper:
         self._watchdog = watchdog
         self._on_readers = on_readers
         self._fed_ns = 0
+        self._settle_at_ns: int | None = None
         self._durable_ns = core.clock.boot_ns()
         self._salvaging = core.store.salvage_progress is not None
 
     async def run(self) -> None:
         """Turn until cancelled."""
         core = self._core
+        settle()
         core.marker_guns.recall()
         await core.recall()
+        self._settle_at_ns = core.clock.boot_ns() + SETTLE_NS
         while True:
             if core.timing.stale:
                 await core.recall()
@@ -49,6 +54,7 @@ class Housekeeper:
             await self._host_clock()
             self._salvage()
             self._tell_readers()
+            self._settle()
             self._feed()
             await core.clock.sleep(BUSY_S if core.timing.busy else IDLE_S)
 
@@ -70,6 +76,12 @@ class Housekeeper:
         self._salvaging = salvaging
         for number, notice in enumerate(self._core.store.notices):
             self._core.health.alarms.set(f"store {number}", notice)
+
+    def _settle(self) -> None:
+        """Once, when every stage has been imported and the journal read: tidy up."""
+        if self._settle_at_ns is not None and self._core.clock.boot_ns() > self._settle_at_ns:
+            self._settle_at_ns = None
+            settle()
 
     def _tell_readers(self) -> None:
         for name, state in self._core.states.items():

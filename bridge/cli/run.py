@@ -1,7 +1,6 @@
 """`chip-bridge run`: the service."""
 
 import asyncio
-import gc
 import os
 
 import click
@@ -35,18 +34,6 @@ def run(invocation: Invocation) -> None:
 
     async def whole() -> None:
         core = open_core(loaded, drivers, SystemClock())
-        relax_collector()
         await run_bridge(loaded, core, os.environ)
 
     asyncio.run(whole())
-
-
-def relax_collector() -> None:
-    """Let the cycle collector look less often, and never at what start-up made.
-
-    The hot path makes tuples by the hundred thousand and no cycles; looking through them for some
-    took a third of the time of a read.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
