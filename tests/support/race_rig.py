@@ -24,7 +24,7 @@ from bridge.app.simulation import Mat, Plan, people, plan
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Chip
 from bridge.driver_api import Emulator, Sighting
 from bridge.errors import BridgeError, UsageError
-from drivers import BUILTIN
+from drivers import BUILTIN, ipico
 from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.mqtt_race import running
 from tests.support.race_audience import Audience
@@ -121,7 +121,7 @@ class Rig:
         return box
 
     def chip(self, bib: int, driver: str) -> Chip:
-        return self.drivers.find("ipico").example_chip(bib) if driver == "ipico" else disposable(bib)
+        return ipico.DRIVER.example_chip(bib) if driver == "ipico" else disposable(bib)
 
     def _entries(self) -> SandboxRace:
         race = SandboxRace(race_id=RACE, timezone="UTC", events={EVENT: "5K"})
