@@ -1,7 +1,6 @@
 """A runner's crossings along the course of the event (timing rules 4 to 6)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bridge.domain import reasons
@@ -79,24 +78,6 @@ class Course:
             return None
 
 
-@dataclass(slots=True)
-class Walk:
-    """How far a runner came, and what became of each passing."""
-
-    verdicts: list[Verdict]
-    """One per passing, in the order given."""
-    start: UtcNs | None = None
-    """Own start: crossing or T0; None without T0."""
-    start_read: bool = False
-    reached: tuple[tuple[int, int], ...] = ()
-    """(point, time) of every point passed behind the start, in order."""
-
-    @property
-    def seen(self) -> bool:
-        """Whether any crossing counts."""
-        return any(verdict.state is State.USED for verdict in self.verdicts)
-
-
 def walk(
     course: Course,
     passings: Sequence[Passing],
@@ -104,30 +85,30 @@ def walk(
     *,
     status: Mark | None = None,
     ignored: Sequence[Passing] = (),
-) -> Walk:
-    """Judge one runner's passings, which come in order of time.
+) -> "tuple[list[Verdict], Walk]":
+    """Judge one runner's passings, which come in order of time: one verdict each.
 
     Without T0 nothing is known of windows and points: everything counts that keeps its dead time.
     """
-    walker = _Walker(course, passings, t0, status, ignored)
-    verdicts = [walker.judge(passing) for passing in passings]
-    own = walker.start
-    return Walk(verdicts, t0 if own is None else own, own is not None, tuple(walker.reached))
+    walked = Walk(course, passings, t0, status, ignored)
+    return [walked.judge(passing) for passing in passings], walked
 
 
-class _Walker:
-    """The state of one walk."""
+class Walk:
+    """How far a runner came."""
 
     __slots__ = (
-        "course",
-        "ended",
-        "ignored",
-        "position",
+        "_course",
+        "_ended",
+        "_ignored",
+        "_position",
+        "_start",
+        "_starter",
+        "_t0",
+        "_until",
+        "_used",
         "reached",
-        "start",
-        "starter",
-        "t0",
-        "used",
+        "seen",
     )
 
     def __init__(
@@ -138,103 +119,133 @@ class _Walker:
         status: Mark | None,
         ignored: Sequence[Passing],
     ) -> None:
-        self.course = course
-        self.t0 = t0
-        self.ignored = ignored
-        self.ended = _end(status)
-        self.position = course.first - 1
-        self.used: dict[str, int] = {}
+        self._course = course
+        self._t0 = t0
+        self._ignored = ignored
+        self._ended = _end(status)
+        self._position = course.first - 1
+        self._used: dict[str, int] = {}
+        self._until = -1
         self.reached: list[tuple[int, int]] = []
-        self.starter = self._own_start(passings)
-        self.start = None if self.starter is None else self.starter.time
+        """(point, time) of every point passed behind the start, in order."""
+        self.seen = False
+        """Whether any crossing counts."""
+        self._starter = self._own_start(passings)
+        self._start = None if self._starter is None else self._starter.time
+
+    @property
+    def start(self) -> UtcNs | None:
+        """Own start: crossing or T0; None without T0."""
+        return self._t0 if self._start is None else self._start
+
+    @property
+    def start_read(self) -> bool:
+        """Whether the own start is a crossing."""
+        return self._start is not None
+
+    def goes_on(self, passing: Passing) -> bool:
+        """Return whether a new passing changes nothing about those judged before it."""
+        if passing.time <= self._until or self._ignored:
+            return False
+        if self._t0 is None or passing.location != self._course.start:
+            return True
+        return passing.time - self._t0 > self._course.start_until
 
     def _own_start(self, passings: Sequence[Passing]) -> Passing | None:
-        if self.t0 is None or self.course.start is None:
+        if self._t0 is None or self._course.start is None:
             return None
-        until = self.t0 + self.course.start_until
+        until = self._t0 + self._course.start_until
         starts = [
             passing
             for passing in passings
-            if passing.location == self.course.start
-            and self.t0 <= passing.time <= until
-            and passing not in self.ignored
-            and (self.ended is None or passing.time <= self.ended)
+            if passing.location == self._course.start
+            and self._t0 <= passing.time <= until
+            and passing not in self._ignored
+            and (self._ended is None or passing.time <= self._ended)
         ]
         return starts[-1] if starts else None
 
     def judge(self, passing: Passing) -> Verdict:
-        if passing in self.ignored:
+        """Judge the next passing."""
+        verdict = self._judge(passing)
+        self._until = passing.time
+        if verdict.state is State.USED:
+            self.seen = True
+        return verdict
+
+    def _judge(self, passing: Passing) -> Verdict:
+        if passing in self._ignored:
             return _IGNORED
-        if self.ended is not None and passing.time > self.ended:
-            return Verdict(State.AFTER_DNF, reasons.after_dnf, (passing.time - self.ended,))
-        if self.t0 is None:
+        if self._ended is not None and passing.time > self._ended:
+            return Verdict(State.AFTER_DNF, reasons.after_dnf, (passing.time - self._ended,))
+        if self._t0 is None:
             return self._without_gun(passing)
-        if passing.time < self.t0:
-            return Verdict(State.BEFORE_START, reasons.before_start, (self.t0 - passing.time,))
-        in_window = passing.time - self.t0 <= self.course.start_until
-        if in_window and passing.location == self.course.start:
+        if passing.time < self._t0:
+            return Verdict(State.BEFORE_START, reasons.before_start, (self._t0 - passing.time,))
+        in_window = passing.time - self._t0 <= self._course.start_until
+        if in_window and passing.location == self._course.start:
             return self._at_start(passing)
-        return self._on_course(passing, self.t0)
+        return self._on_course(passing, self._t0)
 
     def _without_gun(self, passing: Passing) -> Verdict:
-        if passing.location == self.course.start:
+        if passing.location == self._course.start:
             return USED
         soon = self._too_soon(passing)
         if soon is None:
-            self.used[passing.location] = passing.time
+            self._used[passing.location] = passing.time
             return USED
         return soon
 
     def _at_start(self, passing: Passing) -> Verdict:
-        if passing is not self.starter:
+        if passing is not self._starter:
             return STARTED_BEFORE
-        self.used[passing.location] = passing.time
+        self._used[passing.location] = passing.time
         return STARTED
 
     def _on_course(self, passing: Passing, t0: int) -> Verdict:
         soon = self._too_soon(passing)
         if soon is not None:
             return soon
-        if self.reached and self.reached[-1][0] == self.course.last:
+        if self.reached and self.reached[-1][0] == self._course.last:
             finish = self.reached[-1][1]
             numbers = (passing.time - finish, finish - t0)
             return Verdict(State.AFTER_FINISH, reasons.after_finish, numbers)
-        point = self.course.after(self.position, passing.location)
+        point = self._course.after(self._position, passing.location)
         if point is None:
             return self._nothing_left(passing, t0)
         wrong = self._out_of_time(passing.time, point, t0)
         if wrong is not None:
             return wrong
-        self.position = point
-        self.used[passing.location] = passing.time
+        self._position = point
+        self._used[passing.location] = passing.time
         self.reached.append((point, passing.time))
         return USED
 
     def _too_soon(self, passing: Passing) -> Verdict | None:
         """Apply the dead time: a gap of exactly `min_gap` is still inside it."""
-        last = self.used.get(passing.location)
-        gap = self.course.gaps[passing.location]
+        last = self._used.get(passing.location)
+        gap = self._course.gaps[passing.location]
         if last is None or passing.time - last > gap:
             return None
-        if self.t0 is None:
+        if self._t0 is None:
             numbers = (passing.time - last, gap)
             return Verdict(State.TOO_SOON, reasons.too_soon_without_gun, numbers)
-        since = (passing.time - last, last - self.t0, gap)
+        since = (passing.time - last, last - self._t0, gap)
         return Verdict(State.TOO_SOON, reasons.too_soon, since)
 
     def _nothing_left(self, passing: Passing, t0: int) -> Verdict:
-        if self.course.points.index(passing.location) < self.course.first:
-            numbers = (passing.time - t0, self.course.start_until)
+        if self._course.points.index(passing.location) < self._course.first:
+            numbers = (passing.time - t0, self._course.start_until)
             return Verdict(State.TOO_LATE, reasons.start_closed, numbers)
         return Verdict(State.TOO_LATE, reasons.nothing_left, (passing.time - t0,))
 
     def _out_of_time(self, time: int, point: int, t0: int) -> Verdict | None:
         elapsed = time - t0
-        least, most = self.course.minima[point], self.course.maxima[point]
+        least, most = self._course.minima[point], self._course.maxima[point]
         if elapsed < least:
             return Verdict(State.TOO_EARLY, reasons.too_early, (elapsed, least, point + 1))
-        if self.start is not None and time < self.start:
-            numbers = (self.start - time, self.start - t0)
+        if self._start is not None and time < self._start:
+            numbers = (self._start - time, self._start - t0)
             return Verdict(State.TOO_EARLY, reasons.before_own_start, numbers)
         if most is not None and elapsed > most:
             return Verdict(State.TOO_LATE, reasons.too_late, (elapsed, most, point + 1))

@@ -59,18 +59,18 @@ def hand_entered(runner: Runner, make: Maker[P]) -> list[P]:
     return [by_hand(mark, runner.chip, make) for mark in runner.facts.crossings]
 
 
-def judge(passings: Iterable[P], runner: Runner) -> tuple[list[P], Walk]:
+def judge(passings: Iterable[P], runner: Runner) -> tuple[list[P], list[Verdict], Walk]:
     """Walk a runner's passings, hand-entered ones included; return them in order of time."""
     ordered = sorted(passings, key=_order)
     facts = runner.facts
-    walked = walk(
+    verdicts, walked = walk(
         runner.course,
         ordered,
         runner.t0,
         status=facts.status,
         ignored=[hit for mark in facts.ignores if (hit := _nearest(ordered, mark)) is not None],
     )
-    return ordered, walked
+    return ordered, verdicts, walked
 
 
 def _order(passing: Passing) -> tuple[int, str, bool, int]:

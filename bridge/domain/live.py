@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from bridge.domain.collapse import Collapsed
+from bridge.domain.course import Walk
 from bridge.domain.crossings import Decision, Sighting
 from bridge.domain.judging import Owner, Runner
 from bridge.domain.passings import Passing, Verdict, claim, parts
@@ -237,10 +238,12 @@ class Books:
         "frame",
         "hands",
         "key",
+        "news",
         "runner",
         "start",
         "told",
         "tracks",
+        "walk",
     )
 
     def __init__(self, key: Owner, runner: Runner | None) -> None:
@@ -258,6 +261,10 @@ class Books:
         self.frame: object = None
         """Runner and start by which its passings were last told."""
         self.event_told: EventId | None = None
+        self.walk: Walk | None = None
+        """The last judgement, while it can go on from there."""
+        self.news: Live | None = None
+        """The one passing that is new since."""
         self.changed_from: int | None = None
         """Earliest moment about which something is new since the last judgement."""
 

@@ -159,8 +159,8 @@ def _settle_runner(
     if runner is None:
         return
     passings = [*_passings(rules, book, runner.t0, outcome)]
-    ordered, walked = judge([*passings, *hand_entered(runner, Passing)], runner)
-    for passing, verdict in zip(ordered, walked.verdicts, strict=True):
+    ordered, verdicts, walked = judge([*passings, *hand_entered(runner, Passing)], runner)
+    for passing, verdict in zip(ordered, verdicts, strict=True):
         if passing.ours:
             crossing = crossing_of(rules.site, passing, verdict, runner, walked.start)
             _publish(rules, outcome, passing, verdict, crossing)

@@ -144,7 +144,7 @@ class Race:
             passing.shown = None if was is None else was.shown
         self._tracks.vanished += [(books, was) for was in old.values() if was.shown is not None]
         self._withdraw_vanished()
-        books.runner, books.hands = runner, hands
+        books.runner, books.hands, books.walk = runner, hands, None
 
     # What follows from it
 
@@ -265,20 +265,37 @@ class Race:
 
     def _judge(self, books: Books) -> None:
         since, books.changed_from = books.changed_from, None
-        if books.runner is None:
-            for track in books.tracks.values():
-                for passing in track.passings:
-                    if passing.verdict is not track.nobody:
-                        passing.verdict, passing.settled = track.nobody or USED, False
-            self._tell(books, None)
-            return
-        ordered, walked = judge(books.passings(), books.runner)
+        news, books.news = books.news, None
+        if books.walk is not None and news is not None and books.walk.goes_on(news):
+            self._judge_next(books, books.walk, news)
+        elif books.runner is None:
+            self._judge_unowned(books)
+        else:
+            self._judge_runner(books, books.runner, since)
+
+    def _judge_next(self, books: Books, walked: Walk, passing: Live) -> None:
+        """Judge one more passing where that is all there is to do."""
+        passing.verdict = walked.judge(passing)
+        if passing.ours:
+            self._show(books, passing)
+        if passing.verdict.state is State.USED:
+            self._tell_result(books, walked)
+
+    def _judge_unowned(self, books: Books) -> None:
+        for track in books.tracks.values():
+            for passing in track.passings:
+                if passing.verdict is not track.nobody:
+                    passing.verdict, passing.settled = track.nobody or USED, False
+        self._tell(books, None)
+
+    def _judge_runner(self, books: Books, runner: Runner, since: int | None) -> None:
+        ordered, verdicts, walked = judge(books.passings(), runner)
         until = books.collapsed_until()
         if until is not None and (since is None or since <= until or walked.start != books.start):
             self._tracks.renew(books)
             return
-        books.start = walked.start
-        for passing, verdict in zip(ordered, walked.verdicts, strict=True):
+        books.start, books.walk = walked.start, walked
+        for passing, verdict in zip(ordered, verdicts, strict=True):
             if passing.verdict != verdict:
                 passing.verdict, passing.settled = verdict, False
         self._tell(books, walked)
@@ -314,7 +331,7 @@ class Race:
             return
         made_of = None
         if runner is not None and walked is not None:
-            standing = (walked.reached, walked.start, walked.start_read, walked.seen)
+            standing = (tuple(walked.reached), walked.start, walked.start_read, walked.seen)
             made_of = (standing, runner.t0, runner.facts.status, runner.event_id)
         if made_of == books.told:
             return
@@ -349,6 +366,8 @@ class Race:
     def _collapse(self, books: Books) -> None:
         """Drop old passings that count for nothing and were told as final."""
         for track in books.tracks.values():
+            if len(track.passings) <= _KEPT_UNUSED:
+                continue
             idle = [p for p in track.passings if _idle(p)]
             for passing in idle[:-_KEPT_UNUSED]:
                 _drop(track, passing)

@@ -114,15 +114,23 @@ class Tracks:
             case Change.STALE:
                 self.renew(track.books)
             case Change.CHANGED:
-                self._queue(track.passings[-1])
-                self.touch(track.books, track.passings[-1].first_at)
+                newest = track.passings[-1]
+                self._queue(newest)
+                self.touch(track.books, newest.first_at, newest)
             case Change.REPEATED:
                 track.repeats += self._aside.add(read.id)
             case Change.NONE:
                 pass
 
-    def touch(self, books: Books, since: int = 0) -> None:
-        """Have an owner judged again; nothing earlier than `since` is new."""
+    def touch(self, books: Books, since: int = 0, news: Live | None = None) -> None:
+        """Have an owner judged again: nothing earlier than `since` is new.
+
+        The last judgement can go on if a single passing, not yet judged, is all that is new.
+        """
+        known = books.news if books in self.dirty else None
+        if news is None or news.verdict is not None or known not in (None, news):
+            books.walk = None
+        books.news = news
         self.dirty[books] = None
         before = books.changed_from
         books.changed_from = since if before is None else min(before, since)
