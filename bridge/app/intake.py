@@ -156,14 +156,16 @@ class Intake:
         self, batch: Batch, emission: Emission, reads: Sequence[EventRow] = ()
     ) -> Awaitable[None]:
         durable = asyncio.ensure_future(self._store.append(batch))  # noqa: TID251 - a Future already
-        if emission or (reads and self.on_reads is not None):
-            durable.add_done_callback(lambda done: self._told(done, emission, reads))
+        durable.add_done_callback(lambda done: self._told(done, emission, reads))
         return durable
 
     def _told(
         self, done: "asyncio.Future[None]", emission: Emission, reads: Sequence[EventRow]
     ) -> None:
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled():
+            return
+        if (error := done.exception()) is not None:
+            log.error("the store can never take this", error=str(error), reads=len(reads))
             return
         if emission:
             self._outlet.told(emission)

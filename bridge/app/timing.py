@@ -34,6 +34,7 @@ SLICE = 1_000
 """Rows folded between two turns of the event loop while the journal is read again."""
 
 _STAMP = itemgetter(6)
+MOST_HELD = 100_000
 PATIENCE_NS = 5 * NS_PER_S
 """Reads wait this long for the first clock answer of a reader that can be asked."""
 
@@ -191,7 +192,7 @@ class Timing:
         name, boot_id = self.timebase.owner(rows[0][1])
         reader = self.timebase.readers[name]
         if self.rebuilding or not (reader.ready or name in self._hopeless):
-            self._held += rows
+            self._hold(rows)
             return Emission()
         arrived = self.timebase.host.utc(boot_id, rows[-1][4], rows[-1][3])
         if reader.guesses and self.timebase.learn_envelopes(rows):
@@ -199,9 +200,31 @@ class Timing:
         newest = max(map(_STAMP, rows))
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
-        self.race.fold(timed_reads(rows, reader, arrived))
+        reads = timed_reads(rows, reader, arrived)
         self.folded += len(rows)
-        return self._emit(self.race.take())
+        return self._safely(lambda: self.race.fold(reads))
+
+    def _hold(self, rows: Sequence[EventRow]) -> None:
+        """Keep rows for later; if they become too many, the journal has them too."""
+        self._held += rows
+        if len(self._held) > MOST_HELD:
+            self._held = []
+            self.stale = True
+
+    def _safely(self, work: Callable[[], object]) -> Emission:
+        """Change the race and return what changed. A fault in it never stops reads coming in.
+
+        Whatever it was, the journal has the truth: everything is folded anew from there.
+        """
+        seq = self._seq
+        try:
+            work()
+            return self._emit(self.race.take())
+        except Exception:  # bulkhead: reads go into the journal, whatever becomes of the results
+            log.exception("the race could not take this; it is computed anew from the journal")
+            self._seq = seq
+            self.stale = True
+            return Emission()
 
     def samples(self, samples: Sequence[ClockSample]) -> Emission:
         """Take clock samples; reads that waited for them are folded, earlier ones may be stale."""
@@ -256,31 +279,27 @@ class Timing:
         self._entrants = entrants
         if self.rebuilding:
             return Emission()
-        self.race.set_entrants(entrants)
-        return self._emit(self.race.take())
+        return self._safely(lambda: self.race.set_entrants(entrants))
 
     def set_marks(self, marks: Sequence[Mark]) -> Emission:
         """Take the marks as they are now."""
         self._marks = marks
         if self.rebuilding:
             return Emission()
-        self.race.set_marks(marks)
-        return self._emit(self.race.take())
+        return self._safely(lambda: self.race.set_marks(marks))
 
     def remote(self, crossings: Sequence[RemoteCrossing]) -> Emission:
         """Take crossings of other sites."""
         if self.rebuilding:
             self._held_remote += crossings
             return Emission()
-        self.race.fold_remote(crossings)
-        return self._emit(self.race.take())
+        return self._safely(lambda: self.race.fold_remote(crossings))
 
     def advance(self) -> Emission:
         """Close passings whose quiet has passed on their reader's clock."""
         if self.rebuilding:
             return Emission()
-        self._advance(self.race)
-        return self._emit(self.race.take())
+        return self._safely(lambda: self._advance(self.race))
 
     def _advance(self, race: Race) -> None:
         host = self._clock.utc_ns()
@@ -305,6 +324,7 @@ class Timing:
         """
         self.rebuilding, self.stale = True, False
         upto = self._next_id
+        self._held = []  # they are in the journal, below `upto`
         await self._store.append(Batch())  # everything before this is durable, so readable
         self.timebase = self._new_timebase()
         race = Race(self.rules, self._history)

@@ -25,7 +25,7 @@ from bridge.app.registry import Registry
 from bridge.app.rulebook import rules_of
 from bridge.app.standings import Standings
 from bridge.app.supervise import Connector, Reader
-from bridge.app.timing import Emission, Timing
+from bridge.app.timing import Timing
 from bridge.app.told import Herald
 from bridge.domain.ledger import Phase
 from bridge.domain.results import Crossing
@@ -90,8 +90,8 @@ class Core:
         self.timing.set_marks(self.store.marks())
         emission = await self.timing.rebuild(self.standings)
         await self.intake.tell(emission)
-        self.herald.told(Emission())
-        self.standings.complete()
+        if self.store.salvage_progress is None:  # else posted results might seem to be gone
+            self.standings.complete()
 
     async def learn_zone(self, zone: str) -> None:
         """Take the race's zone from the provider; what was placed without it is placed anew."""

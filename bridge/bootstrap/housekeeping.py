@@ -9,6 +9,7 @@ import structlog
 from bridge.adapters.memory import settle
 from bridge.adapters.store.retention import retain
 from bridge.app.serving import Watchdog
+from bridge.app.supervise import Backoff
 from bridge.bootstrap.core import BASES_NOTE, Core, race_key
 from bridge.domain.reads import NS_PER_S
 
@@ -20,6 +21,8 @@ STUCK_NS = 20 * NS_PER_S
 """Rows queued this long without one becoming durable, and no word of a full disk: we hang."""
 ROUNDS_S = 3600.0
 SETTLE_NS = 5 * NS_PER_S
+RECALL_S = 2.0
+WATCH_S = 2.0
 
 
 class Housekeeper:
@@ -30,21 +33,25 @@ class Housekeeper:
         self._core = core
         self._watchdog = watchdog
         self._on_readers = on_readers
-        self._fed_ns = 0
         self._settle_at_ns: int | None = None
         self._durable_ns = core.clock.boot_ns()
         self._salvaging = core.store.salvage_progress is not None
 
     async def run(self) -> None:
         """Turn until cancelled."""
-        core = self._core
         settle()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch(), name="watchdog")
+            group.create_task(self._turn(), name="housekeeping")
+
+    async def _turn(self) -> None:
+        core = self._core
         core.marker_guns.recall()
-        await core.recall()
+        await self._recall()
         self._settle_at_ns = core.clock.boot_ns() + SETTLE_NS
         while True:
             if core.timing.stale:
-                await core.recall()
+                await self._recall()
             emission = core.timing.advance().joined(
                 core.timing.give_up_waiting(core.clock.boot_ns())
             )
@@ -55,8 +62,28 @@ class Housekeeper:
             self._salvage()
             self._tell_readers()
             self._settle()
-            self._feed()
             await core.clock.sleep(BUSY_S if core.timing.busy else IDLE_S)
+
+    async def _recall(self) -> None:
+        """Bring the results up to the journal; if that fails, say so and try again later."""
+        core = self._core
+        pauses = Backoff(RECALL_S, 60.0)
+        while True:
+            try:
+                await core.recall()
+            except Exception as error:  # bulkhead: the mat reads on, whatever became of the results
+                log.exception("results could not be computed")
+                core.health.alarms.set("results", f"results cannot be computed now ({error})")
+                await core.clock.sleep(pauses.pause_s())
+            else:
+                core.health.alarms.set("results", None)
+                return
+
+    async def _watch(self) -> None:
+        """Feed the watchdog: a task of its own, for reading a long journal takes its time."""
+        while True:
+            self._feed()
+            await self._core.clock.sleep(WATCH_S)
 
     async def _host_clock(self) -> None:
         """Learn the truth about this boot's time the first moment the kernel knows it."""
@@ -95,11 +122,7 @@ class Housekeeper:
         now = core.clock.boot_ns()
         if core.store.backlog == 0 or core.store.trouble is not None:
             self._durable_ns = now
-        pause_s = self._watchdog.watchdog_s
-        if pause_s is None or now - self._durable_ns > STUCK_NS:
-            return
-        if now - self._fed_ns >= pause_s * NS_PER_S / 2:
-            self._fed_ns = now
+        if self._watchdog.watchdog_s is not None and now - self._durable_ns <= STUCK_NS:
             self._watchdog.watchdog()
 
 
