@@ -53,12 +53,18 @@ class Ledger:
         self, passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None
     ) -> None:
         """Tell of a passing if the outside would see a difference."""
-        signature = _signature(passing, verdict, runner, start)
+        core = _core(passing, verdict, runner, start)
+        signature = _with_counts(core, passing)
         if passing.shown == signature:
             return
         self._shown.add(passing.number)
         passing.shown = signature
-        crossing = crossing_of(self._site, passing, verdict, runner, start)
+        told = passing.told
+        if told is not None and told[0] == core:
+            crossing = told[1]._replace(reads=passing.reads, last_at=UtcNs(passing.last_at))
+        else:
+            crossing = crossing_of(self._site, passing, verdict, runner, start)
+        passing.told = (core, crossing) if passing.young else None
         phase = Phase.FINAL if passing.final else Phase.PROVISIONAL
         self._waiting[crossing.id] = (crossing, phase)
 
@@ -88,7 +94,8 @@ class Ledger:
         for passing in track.passings:
             if passing.number in numbers and passing.verdict is not None:
                 passing.final = True
-                back.append((passing, _signature(passing, passing.verdict, runner, start)))
+                core = _core(passing, passing.verdict, runner, start)
+                back.append((passing, _with_counts(core, passing)))
                 digest ^= digest_of(passing.number, back[-1][1])
         if digest == past.digest and len(back) == past.count:
             for passing, signature in back:
@@ -102,15 +109,18 @@ class Ledger:
         return waiting
 
 
-def _signature(passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None) -> int:
-    """Return a 64-bit digest of what `crossing_of` would say; counts only once final."""
+def _with_counts(core: int, passing: Live) -> int:
+    """Return a 64-bit digest of what `crossing_of` would say; counts matter only once final."""
+    return hash((core, passing.reads, passing.last_at)) if passing.final else core
+
+
+def _core(passing: Live, verdict: Verdict, runner: Runner | None, start: UtcNs | None) -> int:
     by = (passing.chip, passing.reader, passing.rssi, passing.antenna, id(passing.method))
-    counts = (passing.reads, passing.last_at) if passing.final else None
     at = passing.at
     if runner is None:
-        return hash((at, by, counts, verdict.rule))
+        return hash((at, by, verdict.rule))
     t0 = runner.t0
     known_t0 = t0 if t0 is not None and at >= t0 else None
     known_start = start if start is not None and at >= start else None
     whose = (runner.registration_id, runner.event_id, known_t0, known_start)
-    return hash((at, by, counts, verdict.rule, verdict.numbers, whose))
+    return hash((at, by, verdict.rule, verdict.numbers, whose))

@@ -16,7 +16,7 @@ from bridge.domain.crossings import Decision, Sighting
 from bridge.domain.judging import Owner, Runner
 from bridge.domain.passings import Passing, Verdict, claim, parts
 from bridge.domain.reads import NS_PER_S, UtcNs
-from bridge.domain.results import RemoteCrossing, TimedRead
+from bridge.domain.results import Crossing, RemoteCrossing, TimedRead
 from bridge.domain.rules import ClockPolicy, EventId, LocationRules, Method, ReaderRules
 
 YOUNG_NS: Final = 20 * NS_PER_S
@@ -48,6 +48,7 @@ class Live(Passing):
         "seen",
         "settled",
         "shown",
+        "told",
         "track",
         "until",
         "verdict",
@@ -79,6 +80,8 @@ class Live(Passing):
         self.verdict: Verdict | None = None
         self.shown: int | None = None
         """Signature under which it was last told."""
+        self.told: tuple[int, Crossing] | None = None
+        """While young: what was told but for the counts, and a digest of it."""
         self.settled = False
         """Whether only its verdict or its runner can make it read differently from `shown`."""
 
@@ -107,7 +110,7 @@ class Live(Passing):
         self.queued = self.final = self.settled = False
         self.forgotten = self.known_from = 0
         self.until = CLOSED
-        self.verdict = self.shown = None
+        self.verdict = self.shown = self.told = None
         return self
 
     def remember(self) -> None:
@@ -155,6 +158,7 @@ class Live(Passing):
         self.count(lanes, stray_ns)
         self.young = False
         self.seen = {}
+        self.told = None
         self.until = CLOSED
 
     def prune(self, lanes: "dict[str, Lane]", before: int) -> None:
