@@ -20,6 +20,10 @@ RESOLUTION_NS = 10 * NS_PER_MS
 FUTURE_NS = 5 * NS_PER_S
 """A read cannot have happened later than it arrived; this much is forgiven."""
 EARLY_SLACK_NS = 2 * NS_PER_S
+DRIFT_PPM = 50
+"""A reader's clock loses or gains no more than this against the host."""
+_ANY = -(2**62)
+"""Below every stamp: every time may have changed."""
 _BUCKET_NS = 900 * NS_PER_S
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on purpose: stamps are naive
 
@@ -38,17 +42,26 @@ class _Epoch:
     """A time in which nobody moved the reader's clock."""
 
     began_ns: int
-    """Host UTC from which the epoch holds."""
+    """Host UTC of its first sample."""
+    after_ns: int
+    """Host UTC of the last sample before it: somewhere in between the clock was moved."""
     form: int
     pieces: list[_Piece]
+    last_ns: int = -(2**62)
+    """Host UTC of its newest sample."""
     starts: list[int] = field(default_factory=list)
     low_ns: int = -(2**62)
     high_ns: int = 2**62
     """Between these the offset lies, by all samples that agree."""
 
-    def narrow(self, low_ns: int, high_ns: int) -> None:
-        """Take one more sample's bounds in; one that contradicts (drift) begins anew."""
-        low, high = max(self.low_ns, low_ns), min(self.high_ns, high_ns)
+    def narrow(self, low_ns: int, high_ns: int, host_ns: int) -> None:
+        """Take one more sample's bounds in; one that contradicts begins anew.
+
+        What was known before has become less certain by as much as the clock may have drifted.
+        """
+        spread = max(host_ns - self.last_ns, 0) * DRIFT_PPM // 1_000_000
+        self.last_ns = max(self.last_ns, host_ns)
+        low, high = max(self.low_ns - spread, low_ns), min(self.high_ns + spread, high_ns)
         self.low_ns, self.high_ns = (low, high) if low <= high else (low_ns, high_ns)
 
     @property
@@ -88,8 +101,10 @@ class ClockTrack:
         """Return (offset ns, error ns) now in force: UTC minus reader time."""
         if not self._epochs:
             return None
-        piece = self._epochs[-1].pieces[-1]
-        return piece.offset_ns, piece.error_ns
+        epoch = self._epochs[-1]
+        piece = epoch.pieces[-1]
+        off = max(epoch.high_ns - piece.offset_ns, piece.offset_ns - epoch.low_ns)
+        return piece.offset_ns, max(piece.error_ns, off)
 
     @property
     def last_step(self) -> tuple[int, int] | None:
@@ -115,21 +130,22 @@ class ClockTrack:
         offset, error = host_ns - stamp, rtt_ns // 2 + RESOLUTION_NS
         piece = _Piece(stamp, offset, error)
         if not self._epochs:
-            self._begin(_Epoch(host_ns, form, [piece]))
-            return -(2**62)
+            self._begin(_Epoch(host_ns, -(2**62), form, [piece]))
+            return _ANY
         epoch = self._epochs[-1]
         last = epoch.pieces[-1]
         gap, doubt = abs(offset - last.offset_ns), error + last.error_ns
         if step or form != epoch.form or gap > doubt + STEP_NS:
             if not (step and gap <= doubt):  # a reported step that moved nothing is none
-                self._begin(_Epoch(host_ns, form, [piece]))
-                return stamp
+                self._begin(_Epoch(host_ns, epoch.last_ns, form, [piece]))
+                return _ANY
             return None
-        epoch.narrow(offset - error, offset + error)
+        epoch.narrow(offset - error, offset + error, host_ns)
         if gap > doubt or epoch.half_width <= last.error_ns // 2:
-            epoch.pieces.append(_Piece(stamp, epoch.middle, epoch.half_width))
-            epoch.starts.append(stamp)
-            return stamp
+            since = max(stamp, last.stamp + 1)  # the clock may have been set back by a moment
+            epoch.pieces.append(_Piece(since, epoch.middle, epoch.half_width))
+            epoch.starts.append(since)
+            return since
         return None
 
     def shift(self, low: int, high: int, form: int, arrived_ns: int) -> int | None:
@@ -139,35 +155,41 @@ class ClockTrack:
         epoch = self._epochs[-1]
         piece = epoch.pieces[-1]
         offset = piece.offset_ns
-        live = low >= piece.stamp and high + offset <= arrived_ns + FUTURE_NS
-        inside = len(self._epochs) == 1 or low + offset >= epoch.began_ns - EARLY_SLACK_NS
-        return offset if live and inside and form == epoch.form else None
+        if low < piece.stamp or form != epoch.form:
+            return None
+        if len(self._epochs) == 1:
+            return offset if high + offset <= arrived_ns + FUTURE_NS else None
+        alone = low + offset > epoch.began_ns + EARLY_SLACK_NS and high + offset <= arrived_ns
+        return offset if alone else None
 
     def _begin(self, epoch: _Epoch) -> None:
         first = epoch.pieces[0]
         epoch.starts = [first.stamp]
-        epoch.narrow(first.offset_ns - first.error_ns, first.offset_ns + first.error_ns)
+        low, high = first.offset_ns - first.error_ns, first.offset_ns + first.error_ns
+        epoch.narrow(low, high, epoch.began_ns)
         self._epochs.append(epoch)
 
     def correct(self, stamp: int, form: int, arrived_ns: int) -> int | None:
         """Return UTC ns of a stamp, or None without a sample of its form.
 
-        After a step back one stamp can mean two moments. The right one lies inside its epoch and
-        not after the arrival; if two do, the later one (a live read is far more common than an
-        old one out of a reader's memory).
+        After a step one stamp can mean two moments. The right one lies inside its epoch (which may
+        have begun at any time after the last sample of the one before) and not after the arrival;
+        if two do, the one nearest to the arrival: a live read is far more common than an old one
+        out of a reader's memory.
         """
+        best: int | None = None
         fallback: int | None = None
         ends_ns = 2**62
         for epoch in reversed(self._epochs):
             if epoch.form == form:
                 at = epoch.correct(stamp)
-                first = epoch is self._epochs[0]
-                inside = first or at >= epoch.began_ns - EARLY_SLACK_NS
-                if inside and at <= min(arrived_ns + FUTURE_NS, ends_ns + EARLY_SLACK_NS):
-                    return at
+                latest = min(arrived_ns + FUTURE_NS, ends_ns + EARLY_SLACK_NS)
+                inside = epoch.after_ns - EARLY_SLACK_NS <= at <= latest
+                if inside and (best is None or abs(arrived_ns - at) < abs(arrived_ns - best)):
+                    best = at
                 fallback = at if fallback is None else fallback
             ends_ns = epoch.began_ns
-        return fallback
+        return fallback if best is None else best
 
 
 class ZoneClock:
