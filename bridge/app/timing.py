@@ -7,14 +7,14 @@ made of them become durable in one transaction; nothing of it is told to anybody
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
-from typing import TypeVar
 
 import orjson
 import structlog
 
 from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, SessionRow, Store
+from bridge.app.retelling import SLICE, anchor_of, digest, slices, told_so_far
 from bridge.app.standings import Standings
 from bridge.app.timebase import ReaderTime, TimeBase, timed_reads
 from bridge.domain.entrants import Entrant, NoOwner, RegistrationId
@@ -27,11 +27,6 @@ from bridge.domain.results import Crossing, ReadState, RemoteCrossing, Result, T
 from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-
-SLICE = 1_000
-"""Rows folded between two turns of the event loop while the journal is read again."""
 
 _STAMP = itemgetter(6)
 MOST_HELD = 100_000
@@ -57,9 +52,11 @@ class Emission:
         """Return both, in order; an empty one costs nothing."""
         if not self or not later:
             return self or later
+        gone = {(result.registration_id, result.event_id) for result in later.withdrawn}
+        left = [r for r in self.results if (r.registration_id, r.event_id) not in gone]
         return Emission(
             self.crossings + later.crossings,
-            [*self.results, *later.results],
+            [*left, *later.results],
             [*self.withdrawn, *later.withdrawn],
         )
 
@@ -83,6 +80,9 @@ class Timing:
         self._render = render
         self._take_rules(rules, readers)
         self._bases = dict(bases)
+        self._new_sessions: dict[int, SessionRow] = {}
+        self._new_samples: list[ClockSample] = []
+        """Taken while the journal is read again: perhaps not yet in it."""
         self.timebase = self._new_timebase()
         self._entrants: Mapping[RegistrationId, Entrant] = {}
         self._marks: Sequence[Mark] = ()
@@ -134,8 +134,14 @@ class Timing:
 
     def _new_timebase(self) -> TimeBase:
         readers = [ReaderTime(rules, can_tell_time=asks) for rules, asks in self._readers.values()]
-        timebase = TimeBase(readers, self._store.sessions(), self._bases)
+        sessions = {**self._store.sessions(), **self._new_sessions}
+        timebase = TimeBase(readers, sessions, self._bases)
+        fresh = list(self._new_samples)
         for sample in self._store.samples():
+            timebase.sample(sample)
+            if sample in fresh:
+                fresh.remove(sample)
+        for sample in fresh:
             timebase.sample(sample)
         return timebase
 
@@ -178,6 +184,7 @@ class Timing:
 
     def open_session(self, session: SessionRow) -> None:
         """Learn whose rows a new session's are."""
+        self._new_sessions[session.id] = session
         self.timebase.session(session)
 
     def imported(self, upto: int) -> None:
@@ -188,21 +195,23 @@ class Timing:
 
     def fold(self, rows: Sequence[EventRow]) -> Emission:
         """Take READ rows of one session, in journal order; return what changed."""
-        self._next_id = rows[-1][0] + 1
+        self._next_id = max(self._next_id, rows[-1][0] + 1)
+        return self._safely(lambda: self._place(rows))
+
+    def _place(self, rows: Sequence[EventRow]) -> None:
         name, boot_id = self.timebase.owner(rows[0][1])
         reader = self.timebase.readers[name]
         if self.rebuilding or not (reader.ready or name in self._hopeless):
             self._hold(rows)
-            return Emission()
+            return
         arrived = self.timebase.host.utc(boot_id, rows[-1][4], rows[-1][3])
         if reader.guesses and self.timebase.learn_envelopes(rows):
             self.stale = self.stale or name in self._newest_stamp
         newest = max(map(_STAMP, rows))
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
-        reads = timed_reads(rows, reader, arrived)
+        self.race.fold(timed_reads(rows, reader, arrived))
         self.folded += len(rows)
-        return self._safely(lambda: self.race.fold(reads))
 
     def _hold(self, rows: Sequence[EventRow]) -> None:
         """Keep rows for later; if they become too many, the journal has them too."""
@@ -219,7 +228,7 @@ class Timing:
         seq = self._seq
         try:
             work()
-            return self._emit(self.race.take())
+            return Emission() if self.rebuilding else self._emit(self.race.take())
         except Exception:  # bulkhead: reads go into the journal, whatever becomes of the results
             log.exception("the race could not take this; it is computed anew from the journal")
             self._seq = seq
@@ -228,6 +237,8 @@ class Timing:
 
     def samples(self, samples: Sequence[ClockSample]) -> Emission:
         """Take clock samples; reads that waited for them are folded, earlier ones may be stale."""
+        if self.rebuilding:
+            self._new_samples += samples
         for sample in samples:
             moved = self.timebase.sample(sample)
             if moved is not None:
@@ -240,7 +251,9 @@ class Timing:
         """Place reads without a clock answer whose reader gave none in all of `PATIENCE_NS`."""
         if self.rebuilding or not self._held or boot_ns - self._held[0][4] < PATIENCE_NS:
             return Emission()
-        self._hopeless |= {self.timebase.owner(row[1])[0] for row in self._held}
+        self._hopeless |= {
+            self.timebase.owner(row[1])[0] for row in self._held if boot_ns - row[4] >= PATIENCE_NS
+        }
         return self._release()
 
     def _release(self) -> Emission:
@@ -248,7 +261,7 @@ class Timing:
             return Emission()
         rows, self._held = self._held, []
         out = Emission()
-        for part in _by_session(rows):
+        for part in _by_arrival(rows):
             out = out.joined(self.fold(part))
         return out
 
@@ -323,33 +336,50 @@ class Timing:
         `stale`: a first clock answer, a host clock that learnt the truth.
         """
         self.rebuilding, self.stale = True, False
+        seq, done = self._seq, False
+        try:
+            out = await self._recompute(standings)
+            done = True
+        finally:
+            if not done:
+                self._seq = seq  # nothing of it was told
+        return out.joined(self._release())
+
+    async def _recompute(self, standings: Standings) -> Emission:
         upto = self._next_id
         self._held = []  # they are in the journal, below `upto`
+        self._new_sessions, self._new_samples = {}, []
         await self._store.append(Batch())  # everything before this is durable, so readable
+        self._take_rules(self._configured, self._asks)
         self.timebase = self._new_timebase()
         race = Race(self.rules, self._history)
-        race.set_entrants(self._entrants)
-        race.set_marks(self._marks)
+        self._catch_up(race)
         race.fold_remote(list(self._store.remote()))
         await self._read_again(race, upto)
+        self._catch_up(race)
+        self._advance(race)
+        out = await self._difference(race.take(), race, standings)
+        self._catch_up(race)  # a gun may have been fired meanwhile
+        out = out.joined(self._emit(race.take()))
+        self.race, self.rebuilding = race, False
+        return out
+
+    def _catch_up(self, race: Race) -> None:
+        """Bring a race in the making up to what was said while it was made."""
         race.set_entrants(self._entrants)
         race.set_marks(self._marks)
         remote, self._held_remote = self._held_remote, []
         race.fold_remote(remote)
-        self._advance(race)
-        out = await self._difference(race.take(), race, standings)
-        self.race, self.rebuilding = race, False
-        return out.joined(self._release())
 
     async def _read_again(self, race: Race, upto: int) -> None:
         """Fold every row before `upto`, a slice at a time."""
         self.folded = 0
         unasked = any(reader.guesses for reader in self.timebase.readers.values())
         if unasked:
-            for part in _slices(self._store.rows()):
+            for part in slices(self._store.rows()):
                 self.timebase.learn_envelopes(row for row in part if row[0] < upto)
                 await asyncio.sleep(0)
-        for part in _slices(self._store.rows()):
+        for part in slices(self._store.rows()):
             rows = [row for row in part if row[0] < upto]
             for row in rows:
                 name = self.timebase.owner(row[1])[0]
@@ -360,7 +390,7 @@ class Timing:
 
     async def _difference(self, changes: Changes, race: Race, standings: Standings) -> Emission:
         """Return what the journal read again says differently from what was told."""
-        told = await self._told()
+        told = await told_so_far(self._store, self.last_seq)
         rows: list[CrossingRow] = []
         for number, (crossing, phase) in enumerate(changes.crossings):
             if number % SLICE == 0:
@@ -368,7 +398,7 @@ class Timing:
             before = told.pop(anchor_of(crossing.id), None)
             if before is None and phase is Phase.WITHDRAWN:
                 continue
-            if before is None or before != _digest(self._render(crossing, phase, 0)):
+            if before is None or before != digest(self._render(crossing, phase, 0)):
                 rows.append(self._row(crossing, phase))
         rows += [self._withdrawal(anchor) for anchor, digest in told.items() if digest is not None]
         results = [r for r in changes.results if standings.result(r.registration_id) != r]
@@ -376,19 +406,9 @@ class Timing:
             result
             for event in self.rules.events
             for result in standings.results(event.id)
-            if race.result(result.registration_id) is None
+            if (now := race.result(result.registration_id)) is None or now.event_id != event.id
         ]
         return Emission(rows, results, gone)
-
-    async def _told(self) -> dict[int, int | None]:
-        """Return by anchor what was last told of each crossing; None: that it is withdrawn."""
-        told: dict[int, int | None] = {}
-        for part in _slices(self._store.crossings(1, self.last_seq)):
-            for row in part:
-                withdrawn = b'"state":"withdrawn"' in row.payload
-                told[row.anchor] = None if withdrawn else _digest(row.payload)
-            await asyncio.sleep(0)
-        return told
 
     def _withdrawal(self, anchor: int) -> CrossingRow:
         """Say that a crossing told earlier no longer exists."""
@@ -401,23 +421,7 @@ class Timing:
         return CrossingRow(seq, anchor, last.location, orjson.dumps(message))
 
 
-def anchor_of(crossing_id: str) -> int:
-    """Return the journal id in a crossing's id."""
-    return int(crossing_id.rpartition("-")[2])
-
-
-def _digest(payload: bytes) -> int:
-    message = orjson.loads(payload)
-    message.pop("seq", None)
-    return hash(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
-
-
-def _by_session(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
-    """Cut rows into runs of one session, order kept."""
-    for _, run in groupby(rows, key=lambda row: row[1]):
+def _by_arrival(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:
+    """Cut rows into runs of one session that arrived together, order kept."""
+    for _, run in groupby(rows, key=itemgetter(1, 3)):
         yield list(run)
-
-
-def _slices(items: Iterator[T]) -> Iterator[list[T]]:
-    while part := list(islice(items, SLICE)):
-        yield part
