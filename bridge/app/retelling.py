@@ -1,0 +1,44 @@
+"""What was told of crossings so far, as the journal has it: nothing is told twice."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+import orjson
+
+from bridge.app.ports import Journal
+
+T = TypeVar("T")
+
+SLICE = 1_000
+"""Rows looked at between two turns of the event loop while the journal is read again."""
+
+
+def anchor_of(crossing_id: str) -> int:
+    """Return the journal id in a crossing's id."""
+    return int(crossing_id.rpartition("-")[2])
+
+
+def digest(payload: bytes) -> int:
+    """Return what two messages of the same content have in common, whatever their seq."""
+    message = orjson.loads(payload)
+    message.pop("seq", None)
+    return hash(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
+
+
+async def told_so_far(store: Journal, last_seq: int) -> dict[int, int | None]:
+    """Return by anchor what was last told of each crossing; None: that it is withdrawn."""
+    told: dict[int, int | None] = {}
+    for part in slices(store.crossings(1, last_seq)):
+        for row in part:
+            withdrawn = b'"state":"withdrawn"' in row.payload
+            told[row.anchor] = None if withdrawn else digest(row.payload)
+        await asyncio.sleep(0)
+    return told
+
+
+def slices(items: Iterator[T]) -> Iterator[list[T]]:
+    """Cut what is read from the store into pieces of `SLICE`."""
+    while part := list(islice(items, SLICE)):
+        yield part
