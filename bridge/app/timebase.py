@@ -12,6 +12,8 @@ from bridge.domain.rules import ClockPolicy, ReaderRules
 
 BAD = -1
 """`TimedRead.at` of a read whose clock cannot be believed."""
+NOBODY = ("", "")
+"""Whose reads are when a damaged store lost the record of their session."""
 ENVELOPE_STEP_NS = 20 * NS_PER_MS
 """The lower envelope of arrivals moves in steps, so that times do not shiver."""
 
@@ -135,13 +137,10 @@ class ReaderTime:
 
     def now(self, host_ns: int) -> int:
         """Return what a read made now would be timed at (for closing passings)."""
-        if self.rules.clock is not ClockPolicy.READER:
+        offset, form = self.track.offset, self.track.form
+        if self.rules.clock is not ClockPolicy.READER or offset is None:
             return host_ns
-        offset = self.track.offset
-        if offset is None:
-            return host_ns
-        reader_now = host_ns - offset[0]
-        return by_zone(reader_now, StampForm.NAIVE, host_ns, self._zone)
+        return by_zone(host_ns - offset[0], form, host_ns, self._zone)
 
 
 class TimeBase:
@@ -164,38 +163,44 @@ class TimeBase:
         self._sessions[session.id] = (session.reader, session.boot_id)
 
     def owner(self, session: int) -> tuple[str, str]:
-        """Return (reader name, boot id) of a session."""
-        return self._sessions[session]
+        """Return (reader name, boot id) of a session; `NOBODY` if its record was lost."""
+        return self._sessions.get(session, NOBODY)
 
     def sample(self, sample: ClockSample) -> tuple[str, int] | None:
         """Take a sample; return (reader, lowest stamp that may have moved) or None."""
-        name, boot_id = self._sessions[sample.session]
-        reader = self.readers[name]
+        name, boot_id = self.owner(sample.session)
+        reader = self.readers.get(name)
+        if reader is None:
+            return None
         host = self.host.utc(boot_id, sample.boot_ns, sample.utc_ns)
         changed = reader.sample(sample, host)
         return None if changed is None else (name, changed)
 
     def arrival(self, row: EventRow) -> int:
         """Return UTC ns of a row's arrival."""
-        _, boot_id = self._sessions[row[1]]
+        _, boot_id = self.owner(row[1])
         return self.host.utc(boot_id, row[4], row[3])
 
     def timed(self, rows: Iterable[EventRow]) -> list[TimedRead]:
-        """Place READ rows in time."""
+        """Place READ rows in time; those of a reader nobody knows of have none."""
         reads: list[TimedRead] = []
         for (session, utc_ns), run in groupby(rows, key=_ARRIVAL):
-            name, boot_id = self._sessions[session]
+            name, boot_id = self.owner(session)
+            reader = self.readers.get(name)
             some = list(run)
+            if reader is None:
+                reads += [_placeless(row, name) for row in some]
+                continue
             arrived = self.host.utc(boot_id, some[0][4], utc_ns)
-            reads += timed_reads(some, self.readers[name], arrived)
+            reads += timed_reads(some, reader, arrived)
         return reads
 
     def learn_envelopes(self, rows: Iterable[EventRow]) -> bool:
         """Let readers that cannot be asked learn from arrivals; say whether times changed."""
         changed = False
         for row in rows:
-            reader = self.readers[self._sessions[row[1]][0]]
-            if reader.guesses:
+            reader = self.readers.get(self.owner(row[1])[0])
+            if reader is not None and reader.guesses:
                 changed |= reader.envelope(row[6], row[7], self.arrival(row))
         return changed
 
@@ -234,3 +239,8 @@ def _timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead
         row[8],
         row[11] or (chip, row[6]),
     )
+
+
+def _placeless(row: EventRow, reader: str) -> TimedRead:
+    chip = row[5] or ""
+    return TimedRead(row[0], BAD, chip, reader, row[9], row[8], row[11] or (chip, row[6]))

@@ -114,6 +114,11 @@ class ClockTrack:
         before, after = self._epochs[-2], self._epochs[-1]
         return after.began_ns, before.pieces[-1].offset_ns - after.pieces[0].offset_ns
 
+    @property
+    def form(self) -> int:
+        """`StampForm` of the newest sample."""
+        return self._epochs[-1].form if self._epochs else int(StampForm.ABSENT)
+
     def add(self, *, host_ns: int, rtt_ns: int, stamp: int, form: int, step: bool) -> int | None:
         """Take a sample; return the lowest stamp whose time may have changed, or None.
 
