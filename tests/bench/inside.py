@@ -1,0 +1,107 @@
+"""Figures of parts taken out of the service, each in a fresh process: JSON on stdout.
+
+``inside bulk N``: N reads through decoder, journal and race; ``inside decode DRIVER N``.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+
+from bridge.adapters.config_files import load_config
+from bridge.adapters.memory import settle
+from bridge.adapters.system_clock import SystemClock
+from bridge.app.registry import Registry
+from bridge.bootstrap.core import Core, open_core
+from bridge.domain.reads import NS_PER_S, Read
+from bridge.driver_api import Alarm, Dial, Hangup, Kept, Opening, Remember, Send
+from drivers import BUILTIN
+from tests.bench.field import RATE, passings, wire
+from tests.bench.machine import calibrate
+from tests.bench.service import race_start_ns, write_config
+
+PIECE = 65_536
+PIECE_LIVE = 4_096
+_ORDERS = (Send, Dial, Alarm, Hangup, Remember)
+_GREETINGS = {
+    "race-result": (
+        b"SETPROTOCOL;3.2",
+        b"GETCONFIG;GENERAL;BOXNAME;D-50432;D-50432",
+        b"GETSTATUS;2026-01-01;10:00:00.000;1;11111111;1;177;1;;1;100",
+        *[b"GETTIME;2026-01-01;10:00:00.000"] * 5,
+        b"PASSINGS;0;177",
+        b"SETPUSHPASSINGS;1;0",
+        b"PASSINGS;0;177",
+    )
+}
+
+
+def bulk(reads: int) -> dict[str, object]:
+    """Return CPU seconds at marks on the way through `reads` reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_config(Path(folder), [1], None)
+        drivers = Registry(BUILTIN)
+        core = open_core(load_config(config, {}, drivers), drivers, SystemClock())
+        start = race_start_ns() + 60 * NS_PER_S
+        sightings = passings(drivers.find("ipico"), start_ns=start, reads=reads, rate=RATE)
+        lines = wire(drivers.find("ipico"), sightings)
+        unit = calibrate()
+        settle()
+        marks = asyncio.run(_through(core, lines))
+        return {"marks": marks, "crossings": core.timing.last_seq, "unit": unit}
+
+
+async def _through(core: Core, lines: bytes) -> list[tuple[int, float, float]]:
+    """Return (reads, CPU s, wall s) after each piece; the last one when all is durable."""
+    await core.recall()
+    number = core.intake.open_session("reader-1")
+    session = core.readers[0].driver.session(Opening())
+    session.opened(0)
+    done, marks = 0, []
+    began_cpu, began = time.process_time(), time.perf_counter()
+    durable = None
+    for at in range(0, len(lines), PIECE):
+        events = session.feed(lines[at : at + PIECE])
+        kept: list[Kept] = [event for event in events if not isinstance(event, _ORDERS)]
+        now = core.clock.utc_ns(), core.clock.boot_ns()
+        durable = core.intake.take(number, kept, *now, memory=None, samples=[])
+        done += sum(type(event) is Read for event in kept)
+        await core.intake.room()
+        marks.append((done, time.process_time() - began_cpu, time.perf_counter() - began))
+    if durable is not None:
+        await durable
+    marks.append((done, time.process_time() - began_cpu, time.perf_counter() - began))
+    await core.store.close()
+    return marks
+
+
+def decode(name: str, reads: int) -> dict[str, object]:
+    """Return the CPU seconds in which a driver's session decodes `reads` live reads."""
+    driver = Registry(BUILTIN).find(name)
+    start = race_start_ns()
+    lines = wire(driver, passings(driver, start_ns=start, reads=reads, rate=RATE))
+    session = driver.session(Opening())
+    session.opened(0)
+    for line in _GREETINGS.get(name, ()):
+        session.feed(line + b"\r\n")
+    settle()
+    found = 0
+    began = time.process_time()
+    for at in range(0, len(lines), PIECE_LIVE):
+        found += sum(type(event) is Read for event in session.feed(lines[at : at + PIECE_LIVE]))
+    spent = time.process_time() - began
+    assert found == reads, f"{found} of {reads} reads decoded"
+    return {"cpu_s": spent}
+
+
+def main(arguments: list[str]) -> None:
+    what, *rest = arguments
+    said = bulk(int(rest[0])) if what == "bulk" else decode(rest[0], int(rest[1]))
+    sys.stdout.write(orjson.dumps(said).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,78 @@
+"""Figures of parts of the path, measured in fresh processes without sockets and broker."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import orjson
+
+from tests.bench.figures import Figure, median
+from tests.bench.service import ROOT
+from tests.bench.stage import Plan
+
+_MARKS = (10_000, 100_000, 1_000_000)
+Mark = tuple[int, float, float]
+"""Reads done, CPU s and wall s until then."""
+
+
+def bulk(plan: Plan) -> list[Figure]:
+    """(a) Decoder, journal and race, as fast as they go."""
+    reads = plan.size(150_000, 400_000)
+    per_cpu, per_wall = [], []
+    for turn in range(3):
+        plan.say(f"a: bulk, turn {turn + 1} of 3")
+        done, cpu_s, wall_s = _bulk(reads)[-1]
+        per_cpu.append(done / cpu_s)
+        per_wall.append(done / wall_s)
+    return [
+        Figure(
+            "a", "bulk: parse, journal, crossing", median(per_cpu), "reads/CPU s", least=100_000
+        ),
+        Figure("a", "bulk: the same by the clock", median(per_wall), "reads/s"),
+    ]
+
+
+def decoding(plan: Plan) -> list[Figure]:
+    """(e) Decoders alone."""
+    figures = []
+    reads = plan.size(100_000, 400_000)
+    for name in ("ipico", "race-result"):
+        plan.say(f"e: {name}")
+        spent = [float(str(_inside("decode", name, str(reads))["cpu_s"])) for _ in range(3)]
+        figures.append(Figure("e", f"decode {name}", reads / median(spent), "reads/CPU s"))
+    return figures
+
+
+def growth(plan: Plan) -> list[Figure]:
+    """(f) What a read costs as a race grows: over the second half up to each mark."""
+    plan.say(f"f: {_MARKS[-1]:,} reads in one race")
+    marks = _bulk(_MARKS[-1])
+    costs = [_cost_us(marks, mark // 2, mark) for mark in _MARKS]
+    figures = [
+        Figure("f", f"CPU per read at {mark:,}", cost, "us")
+        for mark, cost in zip(_MARKS, costs, strict=True)
+    ]
+    ratio = costs[-1] / costs[0]
+    return [*figures, Figure("f", f"{_MARKS[-1]:,} / {_MARKS[0]:,}", ratio, "", most=1.5)]
+
+
+def _bulk(reads: int) -> Sequence[Mark]:
+    marks: Sequence[Mark] = _inside("bulk", str(reads))["marks"]  # type: ignore[assignment]
+    return marks
+
+
+def _cost_us(marks: Sequence[Mark], first: int, last: int) -> float:
+    begin = next(mark for mark in marks if mark[0] >= first)
+    end = next(mark for mark in marks if mark[0] >= last)
+    return (end[1] - begin[1]) / (end[0] - begin[0]) * 1e6
+
+
+def _inside(*arguments: str) -> dict[str, object]:
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.bench.inside", *arguments],
+        check=True,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    said: dict[str, object] = orjson.loads(found.stdout)
+    return said
