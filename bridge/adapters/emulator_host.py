@@ -8,10 +8,12 @@ import struct
 import tty
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from pathlib import Path
 
 from bridge.adapters.tcp import keep_alive, reason
 from bridge.app.ports import Clock
+from bridge.domain.reads import NS_PER_S
 from bridge.driver_api import MAIN, Emulator, Out, Sighting
 from bridge.errors import UsageError
 
@@ -75,6 +77,8 @@ class EmulatorHost:
         self._clients: dict[int, _Client] = {}
         self._numbers = 0
         self._servers: list[asyncio.Server] = []
+        self._late: list[tuple[int, int, Sighting]] = []
+        """Heap of (due by the monotonic clock, number, sighting) that reach the wire late."""
         self.sighted = 0
         """Sightings taken so far."""
         self.blocked = False
@@ -158,6 +162,8 @@ class EmulatorHost:
         try:
             while True:
                 await self._clock.sleep(TICK_S)
+                while self._late and self._late[0][0] <= self._clock.boot_ns():
+                    await self._emit(self._emulator.sighted(heappop(self._late)[2]))
                 await self._emit(self._emulator.tick(self.now_ns))
         finally:
             self.close()
@@ -174,10 +180,12 @@ class EmulatorHost:
             client.writer.transport.abort()
 
     async def sight(self, sighting: Sighting) -> None:
-        """Let a chip cross the mat now."""
+        """Let a chip cross the mat now; with `out_of_order` the reader may tell of it later."""
         self.sighted += 1
         if self._faults.out_of_order and self._random.random() < self._faults.out_of_order:
-            await self._clock.sleep(self._random.uniform(0, OUT_OF_ORDER_S))
+            late_ns = int(self._random.uniform(0, OUT_OF_ORDER_S) * NS_PER_S)
+            heappush(self._late, (self._clock.boot_ns() + late_ns, self.sighted, sighting))
+            return
         await self._emit(self._emulator.sighted(sighting))
 
     async def mark(self, name: str, stamp: int) -> None:
