@@ -7,15 +7,22 @@ Every operation takes and returns JSON-able dicts. What the caller did wrong is 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import replace
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bridge.app.ports import Clock, Store
+from bridge.app.request_fields import (
+    exact_instant,
+    flag,
+    nothing_more,
+    number,
+    text,
+    wall_time,
+)
 from bridge.app.standings import Standings
 from bridge.app.timing import Emission, Timing
-from bridge.app.zones import instant
+from bridge.app.zones import instant, wall_mistake
 from bridge.domain.clocks import utc_text
-from bridge.domain.entrants import Entrant, RegistrationId
+from bridge.domain.entrants import ChipTable, Entrant, RegistrationId, chip_key
 from bridge.domain.marks import Mark, MarkKind
 from bridge.domain.reads import NS_PER_MS, UtcNs
 from bridge.domain.results import ReadState, Result, Status
@@ -81,31 +88,24 @@ class Operations:
                 self._bibs.setdefault(entrant.bib, []).append(entrant)
         await self._tell(self._timing.set_entrants(self._entrants))
 
-    def find(self, text: str) -> list[Json]:
+    def find(self, part: str) -> list[Json]:
         """Return participants whose bib, chip or name matches."""
-        wanted = text.strip().casefold()
+        wanted = part.strip().casefold()
         return [
             entrant_json(entrant)
             for entrant in sorted(self._entrants.values(), key=lambda e: (e.bib or 0, e.name))
             if wanted == str(entrant.bib)
             or wanted in entrant.name.casefold()
-            or wanted in (chip.casefold() for chip in entrant.chips)
+            or wanted in map(chip_key, entrant.chips)
         ]
 
     def unmatched(self) -> Json:
         """Return the chips read here that nobody owns, and the people without a chip."""
-        known = {chip.strip().casefold() for e in self._entrants.values() for chip in e.chips}
-        bases = {str(e.bib) for e in self._entrants.values() if e.bib}
-        chips = [
-            chip
-            for chip in self._store.chips_seen()
-            if not {chip.casefold(), chip.partition("@")[0].casefold()} & known
-            and not ("@" in chip and chip.partition("@")[0] in bases)
-        ]
+        table = ChipTable(self._entrants.values(), {})
         return {
-            "chips": sorted(chips),
+            "chips": sorted(c for c in self._store.chips_seen() if not table.candidates(c)),
             "participants_without_chip": [
-                entrant_json(e) for e in self._entrants.values() if not any(e.chips)
+                entrant_json(e) for e in self._entrants.values() if not any(map(chip_key, e.chips))
             ],
         }
 
@@ -114,10 +114,11 @@ class Operations:
     async def gun(self, request: Mapping[str, object], author: str) -> Json:
         """Record T0: ``{event, time?, at_ms?, wave?, undo?}``; without a time: now."""
         event = self.event(request.get("event", request.get("event_id")))
-        wave = _text(request, "wave")
+        wave = text(request, "wave")
         if wave is not None:
             self._check_wave(event, wave)
-        if request.get("undo"):
+        if flag(request, "undo"):
+            nothing_more(request, "undo", "time", "at_ms")
             return await self._undo(
                 lambda m: m.kind is MarkKind.GUN and m.event_id == event.id and m.wave == wave,
                 f"there is no gun of {event.name} to undo; the configured one is in bridge.toml",
@@ -130,29 +131,51 @@ class Operations:
 
     async def mark(self, request: Mapping[str, object], author: str) -> Json:
         """Record a mark: ``{bib, kind, location?, time?, other_bib?, note?, undo?}``."""
-        bib = _number(request, "bib")
+        bib = number(request, "bib")
         entrants = self._of_bib(bib)
         kind = self._kind(request.get("kind"))
-        if request.get("undo"):
-            return await self._undo(
-                lambda m: m.kind is kind and m.bib == bib,
-                f"bib {bib} has no {kind.value} mark to undo",
-                author,
-            )
-        mark = self._mark(kind, author, bib=bib, note=_text(request, "note") or "")
+        if kind is not MarkKind.SWAP:
+            nothing_more(request, kind.value, "other_bib")
+        if kind not in {MarkKind.CROSSING, MarkKind.IGNORE}:
+            nothing_more(request, kind.value, "location")
+        if flag(request, "undo"):
+            return await self._undo_of(bib, kind, request, author)
+        mark = self._mark(kind, author, bib=bib, note=text(request, "note") or "")
         event = self.event(entrants[0].event_id)
         if kind is MarkKind.SWAP:
-            other = _number(request, "other_bib")
-            self._of_bib(other)
-            return await self.add_mark(replace(mark, other_bib=other))
+            return await self.add_mark(replace(mark, other_bib=self._other(bib, request)))
         if kind in {MarkKind.CROSSING, MarkKind.IGNORE}:
-            location = _text(request, "location") or event.finish
+            location = text(request, "location") or event.finish
             places = {point.location for point in event.course}
             if location not in places:
-                raise UsageError(f"{event.name} has no location {location!r}: {_list(places)}")
+                raise UsageError(
+                    f"{event.name} has no location {location!r}; there are: {_list(places)}"
+                )
             at = self._moment(request, event) or UtcNs(self._clock.utc_ns())
             return await self.add_mark(replace(mark, location=location, at=at))
         return await self.add_mark(replace(mark, at=self._moment(request, event)))
+
+    def _other(self, bib: int, request: Mapping[str, object]) -> int:
+        if request.get("other_bib") is None:
+            raise UsageError(f"say with whom: the other bib, for example mark {bib} swap 13")
+        other = number(request, "other_bib")
+        self._of_bib(other)
+        if other == bib:
+            raise UsageError(f"bib {bib} cannot swap chips with itself; name the other bib")
+        return other
+
+    async def _undo_of(
+        self, bib: int, kind: MarkKind, request: Mapping[str, object], author: str
+    ) -> Json:
+        """Take back the last mark of a kind; a location narrows it, either side of a swap fits."""
+        nothing_more(request, "undo", "time", "at_ms", "note")
+        location = text(request, "location")
+
+        def fits(mark: Mark) -> bool:
+            about = bib == mark.bib or (kind is MarkKind.SWAP and bib == mark.other_bib)
+            return mark.kind is kind and about and location in {None, mark.location}
+
+        return await self._undo(fits, f"bib {bib} has no {kind.value} mark to undo", author)
 
     def _mark(self, kind: MarkKind, author: str, **fields: object) -> Mark:
         now = UtcNs(self._clock.utc_ns())
@@ -196,6 +219,7 @@ class Operations:
         }
         optional: Json = {
             "event_id": mark.event_id,
+            "event": None if mark.event_id is None else self._name_of(mark.event_id),
             "wave": mark.wave,
             "bib": mark.bib,
             "other_bib": mark.other_bib,
@@ -206,6 +230,9 @@ class Operations:
         if mark.at is not None:
             out |= {"at": self.text(mark.at), "at_ms": mark.at // NS_PER_MS}
         return out
+
+    def _name_of(self, event_id: EventId) -> str | None:
+        return next((e.name for e in self._rules().events if e.id == event_id), None)
 
     # -- results -----------------------------------------------------------------------------
 
@@ -336,35 +363,27 @@ class Operations:
         raise UsageError(f"there is no mark {wanted!r}; there are: {_list(k.value for k in kinds)}")
 
     def _moment(self, request: Mapping[str, object], event: EventRules) -> UtcNs | None:
-        at_ms = request.get("at_ms")
-        if at_ms is not None:
-            sub = request.get("at_sub_ns", 0)
-            if not isinstance(at_ms, int) or not isinstance(sub, int):
-                raise UsageError("at_ms is a whole number of ms since 1970, UTC")
-            return UtcNs(at_ms * NS_PER_MS + sub)
-        text = _text(request, "time")
-        return None if text is None else self.parse_time(text, event)
+        given = exact_instant(request)
+        if given is not None:
+            return given
+        wanted = text(request, "time")
+        return None if wanted is None else self.parse_time(wanted, event)
 
-    def parse_time(self, text: str, event: EventRules) -> UtcNs:
+    def parse_time(self, wanted: str, event: EventRules) -> UtcNs:
         """Return the instant of ISO local time, or of ``HH:MM:SS[.mmm]`` on the race day.
 
         The race day is the day of the event's gun as it stands, else today.
         """
         zone = self._zone()
-        try:
-            if len(text) > 10 and text[10] in "T ":  # noqa: PLR2004 - length of a date
-                wall = datetime.fromisoformat(text)
-            else:
-                wall = datetime.fromisoformat(f"{self._race_day(event)}T{text}")
-        except ValueError:
-            raise UsageError(
-                f"{text!r} is no time; write HH:MM:SS, HH:MM:SS.mmm or YYYY-MM-DDTHH:MM:SS"
-            ) from None
+        wall = wall_time(wanted, self._race_day(event))
         if wall.tzinfo is None and zone is None:
             raise UsageError(
                 "the race's time zone is not known yet; set bridge.timezone, or write the offset "
                 "with the time, for example 2026-11-21T08:30:00-07:00"
             )
+        mistake = wall_mistake(wall, zone or "UTC")
+        if mistake is not None:
+            raise UsageError(f"{wanted!r} {mistake}")
         return instant(wall, zone or "UTC")
 
     def _race_day(self, event: EventRules) -> str:
@@ -397,22 +416,6 @@ def _totals(standings: Standings, event_id: EventId) -> Json:
         "on_course": totals.on_course,
         "finished": totals.finished,
     }
-
-
-def _text(request: Mapping[str, object], name: str) -> str | None:
-    value = request.get(name)
-    if value is None or isinstance(value, str):
-        return value or None
-    raise UsageError(f"{name} must be text")
-
-
-def _number(request: Mapping[str, object], name: str) -> int:
-    value = request.get(name)
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise UsageError(f"{name} must be a whole number")
 
 
 def _ms(ns: int | None) -> int | None:

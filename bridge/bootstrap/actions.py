@@ -8,10 +8,11 @@ from bridge.app.actions import Action, Actions
 from bridge.app.people_csv import Assignment, plan_import
 from bridge.app.ports import Store
 from bridge.app.posting import WouldPost
+from bridge.app.request_fields import flag
 from bridge.bootstrap.core import Core
 from bridge.domain.entrants import Entrant
 from bridge.domain.rules import EventId
-from bridge.errors import UsageError
+from bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:  # HTTP is heavy: the readers come first
     from bridge.bootstrap.provider import Services
@@ -112,12 +113,16 @@ def make_actions(core: Core, services: "Callable[[], Services | None]") -> Actio
             changes=True,
             summary="Take bibs, chips or whole participants from CSV text.",
             handler=bound.take_people,
-            takes={"csv": "the file's text", "dry_run": "true only says what would happen"},
+            takes={
+                "csv": "the file's text",
+                "replace": "true takes away the chips that were worn before",
+                "dry_run": "true only says what would happen",
+            },
         ),
         Action(
             name="participants/pull",
             changes=True,
-            summary="Ask the results service for its participants now.",
+            summary="Ask the results service for its participants now, or read their file.",
             handler=bound.pull,
             takes={"whole": "true asks for everybody anew"},
         ),
@@ -170,11 +175,19 @@ class _Bound:
         if not isinstance(text, str):
             raise UsageError("csv must be the text of a CSV file with a header")
         core = self._core
-        planned = plan_import(text, core.operations.entrants, core.timing.rules)
-        if not asked.get("dry_run"):
+        dry_run = flag(asked, "dry_run")
+        planned = plan_import(
+            text, core.operations.entrants, core.timing.rules, replacing=flag(asked, "replace")
+        )
+        if core.people is not None and planned.newcomers:
+            raise UsageError(
+                f"participants come from {core.people.name}; change that file, and it is taken "
+                "again by itself"
+            )
+        if not dry_run:
             await apply_import(core.store, planned.assignments, planned.newcomers)
             await core.operations.entrants_changed()
-        return planned.report(dry_run=bool(asked.get("dry_run")))
+        return planned.report(dry_run=dry_run)
 
     async def take_reads(self, asked: Mapping[str, object], _author: str) -> object:
         text = asked.get("lines")
@@ -184,10 +197,11 @@ class _Bound:
         return await import_lines(self._core, lines, str(asked.get("source", "api")))
 
     async def pull(self, asked: Mapping[str, object], _author: str) -> object:
-        services = self._services()
-        if services is None:
-            raise UsageError("there is no results service in the configuration to pull from")
-        pulled = await services.roster.pull(whole=bool(asked.get("whole")))
+        whole = flag(asked, "whole")
+        if self._core.people is not None:
+            pulled = await self._core.people.pull()
+        else:
+            pulled = await self._asked_services().roster.pull(whole=whole)
         return {
             "changed": pulled.changed,
             "removed": pulled.removed,
@@ -196,12 +210,22 @@ class _Bound:
         }
 
     async def preview(self, asked: Mapping[str, object], _author: str) -> object:
-        services = self._services()
-        if services is None:
-            raise UsageError("there is no results service in the configuration to post to")
+        services = self._asked_services()
         event = asked.get("event")
         wanted = None if event is None else self._core.operations.event(event).id
         return [_would(row) for row in await services.poster.preview(wanted)]
+
+    def _asked_services(self) -> Services:
+        services = self._services()
+        if services is not None:
+            return services
+        provider = self._core.config.provider
+        if provider is None or provider.kind == "file":
+            raise UsageError(
+                "there is no results service in the configuration; [provider] says which"
+            )
+        missing = self._core.health.alarms.standing.get("provider")
+        raise BridgeError(missing or "the service is only just starting; try again in a moment")
 
 
 def _would(row: WouldPost) -> Json:

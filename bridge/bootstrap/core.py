@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from bridge.adapters.participants_file import ParticipantsFile
 from bridge.adapters.serial_port import SerialPort
 from bridge.adapters.store.opening import SqliteStore, open_store
 from bridge.adapters.tcp import TcpDialler, TcpListener
@@ -19,6 +20,7 @@ from bridge.app.link import ReaderState
 from bridge.app.marker_guns import MarkerGuns
 from bridge.app.operations import Operations
 from bridge.app.payloads import crossing as crossing_payload
+from bridge.app.people_file import PeopleFile
 from bridge.app.ports import Clock
 from bridge.app.redact import redact_url
 from bridge.app.registry import Registry
@@ -81,6 +83,8 @@ class Core:
     readers: list[Reader]
     states: dict[str, ReaderState]
     notices: list[str]
+    people: PeopleFile | None
+    """Where participants come from, if it is a file."""
     entrants_news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the participants on disk changed."""
 
@@ -192,9 +196,32 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         operations=operations,
         marker_guns=marker_guns,
         health=health,
-        readers=[_reader(table, found[table.name]) for table in config.reader],
+        readers=[_reader(table, found[table.name], rules) for table in config.reader],
         states=states,
         notices=opened.notices,
+        people=_people(config, timing, store, clock, operations, health),
+    )
+
+
+def _people(
+    config: Config,
+    timing: Timing,
+    store: SqliteStore,
+    clock: Clock,
+    operations: Operations,
+    health: Health,
+) -> PeopleFile | None:
+    provider = config.provider
+    if provider is None or provider.kind != "file" or provider.participants_file is None:
+        return None
+    return PeopleFile(
+        ParticipantsFile(provider.participants_file),
+        every_s=provider.participants_every_s,
+        rules=lambda: timing.rules,
+        store=store,
+        clock=clock,
+        on_change=operations.entrants_changed,
+        alarm=health.alarms.set,
     )
 
 
@@ -206,7 +233,7 @@ def askable(rules: Rules, drivers: Registry, config: Config) -> list[tuple[Reade
     ]
 
 
-def _reader(table: ReaderTable, driver: Driver) -> Reader:
+def _reader(table: ReaderTable, driver: Driver, rules: Rules) -> Reader:
     kind, connector = connector_of(table.url, driver)
     return Reader(
         name=table.name,
@@ -215,7 +242,7 @@ def _reader(table: ReaderTable, driver: Driver) -> Reader:
         link=kind,
         options=table.options,
         connector=connector,
-        coalesce=table.clock != ClockPolicy.ARRIVAL.value,
+        coalesce=rules.readers[table.name].clock is not ClockPolicy.ARRIVAL,
     )
 
 

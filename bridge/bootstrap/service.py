@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from socket import socket
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,14 +12,17 @@ import structlog
 from bridge.adapters.systemd import Notifier
 from bridge.app.config import Loaded
 from bridge.app.endpoint import listen_of
+from bridge.app.people_file import PeopleFile
 from bridge.app.serving import Job, serve
-from bridge.app.supervise import Reader, supervise
+from bridge.app.supervise import Backoff, Reader, supervise
 from bridge.bootstrap.actions import make_actions
 from bridge.bootstrap.core import Core
 from bridge.bootstrap.housekeeping import Housekeeper, after_readers, make_room
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from bridge.app.actions import Actions
     from bridge.bootstrap.broker import Broker
     from bridge.bootstrap.provider import Services
@@ -47,6 +51,8 @@ class Bridge:
             stages.append(self._mqtt)
         if core.config.provider is not None and core.config.provider.kind == "runsignup":
             stages.append(self._results)
+        if core.people is not None:
+            stages.append(partial(self._participants, core.people))
         for notice in core.notices:
             log.warning("store", notice=notice)
         self._notifier.ready()
@@ -92,6 +98,11 @@ class Bridge:
             return
         await run_services(provider, self._core, self._take_services)
 
+    async def _participants(self, people: PeopleFile) -> None:
+        await after_readers(self._core)
+        self._core.health.links["participants"] = people
+        await people.run()
+
     def _take_services(self, services: "Services") -> None:
         self._services = services
 
@@ -113,20 +124,34 @@ async def run_bridge(loaded: Loaded, core: Core, environ: Mapping[str, str]) -> 
 
 async def run_web(loaded: Loaded, core: Core, actions: "Actions") -> None:
     """Serve the Unix socket for the command line, and HTTP where it is configured."""
-    from bridge.adapters.web.api import make_app  # noqa: PLC0415 - heavy: after the readers
-    from bridge.adapters.web.server import bind_tcp, bind_unix, serve_http  # noqa: PLC0415
+    from bridge.adapters.http_server import bind  # noqa: PLC0415 - heavy: after the readers
+    from bridge.adapters.web.api import make_app  # noqa: PLC0415
+    from bridge.adapters.web.server import bind_unix  # noqa: PLC0415
 
     async with asyncio.TaskGroup() as group:
         local = make_app(actions, core.health, token=None, local=True)
-        sock = bind_unix(core.config.bridge.data_dir)
-        group.create_task(serve_http(local, sock), name="control socket")
+        folder = core.config.bridge.data_dir
+        group.create_task(_serve(core, "control", local, lambda: bind_unix(folder)))
         if core.config.web is not None:
-            token = loaded.secrets.web_token
-            host, port = listen_of(core.config.web.listen)
-            app = make_app(
-                actions,
-                core.health,
-                token=token.get_secret_value() if token else None,
-                local=False,
-            )
-            group.create_task(serve_http(app, bind_tcp(host, port)), name="web")
+            secret = loaded.secrets.web_token
+            token = secret.get_secret_value() if secret else None
+            app = make_app(actions, core.health, token=token, local=False)
+            address = listen_of(core.config.web.listen)
+            group.create_task(_serve(core, "web", app, lambda: bind(*address)))
+
+
+async def _serve(core: Core, name: str, app: "Starlette", bound: Callable[[], socket]) -> None:
+    """Serve as soon as the address is free: a mat without its page still times."""
+    from bridge.adapters.http_server import serve as serve_app  # noqa: PLC0415 - heavy
+
+    backoff = Backoff(1.0, 30.0)
+    while True:
+        try:
+            sock = bound()
+        except (UsageError, OSError) as error:
+            core.health.alarms.set(name, f"{name} page: {error}")
+            await core.clock.sleep(backoff.pause_s())
+            continue
+        core.health.alarms.set(name, None)
+        await serve_app(app, sock)
+        return

@@ -25,7 +25,7 @@ def gun(
     undo: bool,
     as_json: bool,
 ) -> None:
-    r"""Record T0 of EVENT (id or name) at TIME; without TIME: now.
+    """Record T0 of EVENT (id or name) at TIME; without TIME: now.
 
     TIME is local: HH:MM:SS, HH:MM:SS.mmm of the race day, or YYYY-MM-DDTHH:MM:SS. Everything
     follows: results are computed anew and what changed is posted again. The last gun wins.
@@ -35,7 +35,7 @@ def gun(
     chip-bridge gun 10K 08:30:12.4
     chip-bridge gun 10K 08:34:00 --wave "Corral B"
     chip-bridge gun 10K --undo
-    """
+    """  # noqa: D301 - click wants the real character
     asked = {"event": event, "time": time, "wave": wave, "undo": undo or None}
     _say(carry_out(invocation, "gun", _given(asked), changes=True), as_json=as_json)
 
@@ -58,7 +58,7 @@ def mark(
     undo: bool,
     as_json: bool,
 ) -> None:
-    r"""Record a fact about BIB. Nothing is deleted: a mark can be taken back with --undo.
+    """Record a fact about BIB. Nothing is deleted: a mark can be taken back with --undo.
 
     \b
     chip-bridge mark 12 dnf
@@ -66,20 +66,23 @@ def mark(
     chip-bridge mark 12 ignore 5k 08:51:10            this crossing does not count
     chip-bridge mark 12 swap 13                       they wore each other's chips
     chip-bridge mark 12 dnf --undo
-    """
+    """  # noqa: D301 - click wants the real character
     asked: dict[str, object] = {"bib": bib, "kind": kind, "note": note, "undo": undo or None}
     asked |= _rest(kind, rest)
     _say(carry_out(invocation, "mark", _given(asked), changes=True), as_json=as_json)
 
 
 def _rest(kind: str, rest: tuple[str, ...]) -> dict[str, object]:
-    most = {"crossing": 2, "ignore": 2, "swap": 1}.get(kind, 1)
-    if len(rest) > most:
-        raise click.UsageError(f"too many words behind {kind!r}: {' '.join(rest[most:])}")
     if kind == "swap":
-        return {"other_bib": rest[0]} if rest else {}
-    times = [word for word in rest if word[:1].isdigit() and ":" in word]
-    places = [word for word in rest if word not in times]
+        times, places, others = [], [], [*rest]
+    else:
+        times = [word for word in rest if word[:1].isdigit() and ":" in word]
+        places, others = [word for word in rest if word not in times], []
+    for words in (times, places, others):
+        if len(words) > 1:
+            raise click.UsageError(f"Too many words behind {kind!r}: {' '.join(words[1:])}.")
+    if others:
+        return {"other_bib": others[0]}
     return {"location": next(iter(places), None), "time": next(iter(times), None)}
 
 
@@ -95,8 +98,8 @@ def _say(result: Mapping[str, object], *, as_json: bool) -> None:
     if not isinstance(made, Mapping):
         raise TypeError(made)
     words = [str(made["kind"])]
-    told = ("bib", "event_id", "wave", "location")
-    words += [f"{name.removesuffix('_id')} {made[name]}" for name in told if name in made]
+    told = ("bib", "event", "wave", "location")
+    words += [f"{name} {made[name]}" for name in told if name in made]
     if "other_bib" in made:
         words.append(f"with bib {made['other_bib']}")
     if "at" in made:
