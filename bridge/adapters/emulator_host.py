@@ -210,8 +210,9 @@ class EmulatorHost:
                 if self._piece is not None:
                     await self._clock.sleep(PIECE_S)
         if out.reset:
-            sock: socket.socket = client.writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock: socket.socket | None = client.writer.get_extra_info("socket")
+            if sock is not None:  # a pty has no RST
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         elif out.close:
             client.writer.close()

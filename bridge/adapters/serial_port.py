@@ -34,14 +34,14 @@ class SerialTransport:
         except BlockingIOError:
             return
         except OSError as error:
-            self._end(reason(error))
+            self._end(_lost(error))
             return
         if data:
             self._buffer += data
         else:
             # On hang-up the descriptor stays readable with nothing in it: let go at once, or the
             # loop spins and the adapter cannot come back under the same name.
-            self._end("the port is gone; was the adapter unplugged?")
+            self._end(GONE)
             return
         self._wake()
 
@@ -90,8 +90,8 @@ class SerialTransport:
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._end(reason(error))
-            raise LinkError(reason(error)) from None
+            self._end(_lost(error))
+            raise LinkError(_lost(error)) from None
 
     def close(self) -> None:
         """Let go of the port at once."""
@@ -118,8 +118,12 @@ class SerialPort:
         """
         try:
             port = serial.Serial(self._path, self._baud, timeout=0, exclusive=True)
-            fcntl.ioctl(port.fileno(), TIOCEXCL)
         except (OSError, serial.SerialException, ValueError) as error:
+            raise LinkError(_why(self._path, error)) from None
+        try:
+            fcntl.ioctl(port.fileno(), TIOCEXCL)
+        except OSError as error:
+            port.close()
             raise LinkError(_why(self._path, error)) from None
         return SerialTransport(port)
 
@@ -129,6 +133,13 @@ class SerialPort:
 
 
 TIOCEXCL = 0x540C
+GONE = "the port is gone; was the adapter unplugged?"
+
+
+def _lost(error: OSError) -> str:
+    """Say why an open port failed: a driver whose device was pulled out says EIO or ENODEV."""
+    gone = error.errno in {errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF}
+    return GONE if gone else reason(error)
 
 
 def _why(path: str, error: Exception) -> str:

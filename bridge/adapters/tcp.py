@@ -13,6 +13,8 @@ CONNECT_S = 5.0
 WRITE_S = 10.0
 KEEPALIVE_S = 5
 FAR = 1_000
+MOST_ARRIVED = 16
+"""Connections not looked at yet; what each has sent so far waits in it."""
 
 
 class TcpTransport(asyncio.Protocol):
@@ -166,7 +168,7 @@ class TcpListener:
         self._host = host
         self._port = port
         self._server: asyncio.Server | None = None
-        self._arrived: asyncio.Queue[TcpTransport] = asyncio.Queue(maxsize=4)
+        self._arrived: asyncio.Queue[TcpTransport] = asyncio.Queue(maxsize=MOST_ARRIVED)
         self._current: TcpTransport | None = None
 
     async def connect(self) -> TcpTransport:

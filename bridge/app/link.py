@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -141,6 +142,8 @@ class Connection:
         """What waits for a channel that is being dialled."""
         self._asked_ns: int | None = None
         self._stepped = False
+        self._choked = b""
+        """Bytes on which the driver failed."""
         self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
@@ -158,13 +161,29 @@ class Connection:
         except* LinkError as group:
             raise _first(group) from None
         finally:
-            self._keep_the_rest()
             for transport in self._transports.values():
                 transport.close()
+            await self._take_the_rest()
+            self._keep_the_cut()
 
-    def _keep_the_rest(self) -> None:
+    async def _take_the_rest(self) -> None:
+        """Take what had come and was not read yet; a closed transport does not wait for more."""
+        main = self._transports[MAIN]
+        while not self._choked:
+            try:
+                data = await main.read()
+            except LinkError:
+                return
+            if not data:
+                return
+            with suppress(LinkError):  # it may hang up: the link is gone already
+                self._handle(self._feed(data, MAIN))
+
+    def _keep_the_cut(self) -> None:
         """Journal what the link's end cut off: no byte of a reader is lost unaccounted."""
-        if rest := self._session.pending:
+        if self._choked:
+            self._handle([Rejected(self._choked, Reason.UNKNOWN, "the driver failed on this")])
+        elif rest := self._session.pending:
             cut = Rejected(rest, Reason.FRAMING, "cut off by the end of the connection")
             self._handle([cut])
 
@@ -176,13 +195,22 @@ class Connection:
             utc_ns = self._clock.utc_ns()
             if channel == MAIN:
                 self._state.last_byte_ns = utc_ns
-            self._handle(self._session.feed(data, channel), utc_ns, boot_ns)
+            self._handle(self._feed(data, channel), utc_ns, boot_ns)
             await self._desk.room()
             if self._coalesce and boot_ns - previous < 2 * COALESCE_S * NS_PER_S:
                 await self._clock.sleep(COALESCE_S)
             previous = boot_ns
         if channel == MAIN:
             raise LinkError("the reader closed the connection")
+
+    def _feed(self, data: bytes, channel: str) -> list[Event]:
+        try:
+            return self._session.feed(data, channel)
+        except Exception:
+            # A driver is total by contract. Should it fail, its bytes are worth more than it is.
+            held = self._session.pending if channel == MAIN else b""
+            self._choked = held if held.endswith(data) else held + data
+            raise
 
     async def _side(self, dial: Dial) -> None:
         """Run a dialled channel; its end is news for the session, never the end of the link."""
@@ -205,6 +233,7 @@ class Connection:
     async def _tick(self) -> None:
         while True:
             await self._clock.sleep(TICK_S)
+            await self._desk.room()  # we do not listen meanwhile: silence is not the reader's
             self._handle(self._session.tick(self._clock.boot_ns()))
 
     async def _answer(self) -> None:

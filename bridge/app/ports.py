@@ -62,7 +62,7 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go at once; never raises."""
+        """Let go at once; never raises. `read` gives what had come by then, and never waits."""
         ...
 
 

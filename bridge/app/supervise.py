@@ -94,7 +94,10 @@ async def supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: Reader
         try:
             transport = await reader.connector.connect()
             began = clock.boot_ns()
-            await _converse(reader, transport, desk, clock, state)
+            try:
+                await _converse(reader, transport, desk, clock, state)
+            finally:
+                transport.close()  # or nobody could ever open the port again
         except PeerError as error:
             _failed(state, clock, error)
             await clock.sleep(LONGEST_PAUSE_S)
