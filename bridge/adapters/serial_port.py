@@ -131,6 +131,9 @@ class SerialPort:
         """Refuse: a serial port has no TCP ports."""
         raise LinkError(f"port {port} cannot be dialled: the reader is on {self._path}")
 
+    def close(self) -> None:
+        """Do nothing: what was opened is closed by itself."""
+
 
 TIOCEXCL = 0x540C
 GONE = "the port is gone; was the adapter unplugged?"

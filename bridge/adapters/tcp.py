@@ -148,6 +148,9 @@ class TcpDialler:
         """Open a connection to another port of the reader."""
         return await self._open(port + self._shift)
 
+    def close(self) -> None:
+        """Do nothing: what was dialled is closed by itself."""
+
     async def _open(self, port: int) -> TcpTransport:
         loop = asyncio.get_running_loop()
         try:
@@ -198,6 +201,14 @@ class TcpListener:
     async def dial(self, port: int) -> TcpTransport:
         """Refuse: a reader that connects to us has no ports."""
         raise LinkError(f"port {port} cannot be dialled: this reader connects to us")
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        while not self._arrived.empty():
+            self._arrived.get_nowait().close()
 
 
 class _Arriving(TcpTransport):

@@ -39,6 +39,10 @@ class Connector(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Take no more connections; what nobody will read must not be accepted."""
+        ...
+
 
 class FrontDesk(Desk, Protocol):
     """The desk as the supervisor sees it: it also opens sessions."""
@@ -87,6 +91,13 @@ class Backoff:
 
 async def supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: ReaderState) -> None:
     """Run one reader until cancelled; nothing that happens to it ends this, or another reader."""
+    try:
+        await _supervise(reader, desk, clock, state)
+    finally:
+        reader.connector.close()
+
+
+async def _supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: ReaderState) -> None:
     backoff = Backoff()
     while True:
         began = clock.boot_ns()
