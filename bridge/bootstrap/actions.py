@@ -215,7 +215,7 @@ class _Bound:
         wanted = None if event is None else self._core.operations.event(event).id
         return [_would(row) for row in await services.poster.preview(wanted)]
 
-    def _asked_services(self) -> Services:
+    def _asked_services(self) -> "Services":
         services = self._services()
         if services is not None:
             return services

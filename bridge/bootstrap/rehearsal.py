@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.adapters.emulator_host import EmulatorHost
+from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
 from bridge.adapters.sandbox.race import SandboxRace, standing
-from bridge.adapters.sandbox.server import bind, serve
+from bridge.adapters.sandbox.server import serve
 from bridge.adapters.system_clock import SystemClock
 from bridge.adapters.web.client import NotRunning, ask
 from bridge.app.registry import Registry

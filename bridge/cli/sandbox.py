@@ -41,10 +41,11 @@ def sandbox(
 
     Point `provider.base_url` at http://HOST:PORT/rest. The keys are in what it prints.
     """
+    from bridge.adapters.http_server import bind  # noqa: PLC0415
     from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox  # noqa: PLC0415 - starlette
     from bridge.adapters.sandbox.faults import Faults  # noqa: PLC0415
     from bridge.adapters.sandbox.race import open_race  # noqa: PLC0415
-    from bridge.adapters.sandbox.server import bind, serve  # noqa: PLC0415
+    from bridge.adapters.sandbox.server import serve  # noqa: PLC0415
 
     clock = SystemClock()
     now_s = clock.utc_ns() // 1_000_000_000

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
 from bridge.adapters.sandbox.faults import Faults
 from bridge.adapters.sandbox.race import dump, load, make_race, open_race, standing
-from bridge.adapters.sandbox.server import bind
 from bridge.errors import UsageError
 from tests.support.results_service import QuickClock, running
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge.adapters.emulator_host import EmulatorHost, Faults
+from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
 from bridge.adapters.sandbox.race import SandboxRace, standing
-from bridge.adapters.sandbox.server import bind, serve
+from bridge.adapters.sandbox.server import serve
 from bridge.adapters.system_clock import SystemClock
 from bridge.app.registry import Registry
 from bridge.app.simulation import Mat, Plan, people, plan

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import jsonschema
 
+from bridge.adapters.http_server import bind
 from bridge.adapters.runsignup.client import RunSignup
 from bridge.adapters.runsignup.settings import Credentials, RunSignupSettings
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
 from bridge.adapters.sandbox.calls import Exchange
 from bridge.adapters.sandbox.race import SandboxRace
-from bridge.adapters.sandbox.server import bind, serve
+from bridge.adapters.sandbox.server import serve
 from bridge.app.ports import PostRow
 from bridge.domain.entrants import Entrant, RegistrationId
 from bridge.domain.reads import UtcNs
