@@ -4,13 +4,12 @@ Shares nothing with the code under test but its input types and the chip table. 
 left out. Times are compared, not words.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from bridge.domain.entrants import ChipTable, Entrant, NoOwner
 from bridge.domain.marks import Mark, MarkKind
-from bridge.domain.results import RemoteCrossing, TimedRead
+from bridge.domain.results import TimedRead
 from bridge.domain.rules import EventRules, Method, Rules, TimeKind
 from tests.domain.worlds import World, newest
 
@@ -51,10 +50,11 @@ def answer(world: World) -> Answer:
                 for blob in blobs(world, place, {chip}, set(), None):
                     put(out, blob, owner.value)
     finishers: dict[int, list[tuple[int, int]]] = {event.id: [] for event in rules.events}
+    field = Field(world, table, marks, out, finishers)
     for entrant in entrants.values():
         event = next((e for e in rules.events if e.id == entrant.event_id), None)
         if event is not None:
-            run(world, table, marks, event, entrant, out, finishers)
+            run(field, event, entrant)
     for event in rules.events:
         times = sorted(finishers[event.id])
         for index, (time, who) in enumerate(times):
@@ -80,10 +80,7 @@ def one_each(reads: list[tuple[int, TimedRead]]) -> list[tuple[int, TimedRead]]:
         return (at, float("inf") if read.rssi is None else -read.rssi, read.id)
 
     return [
-        pair
-        for pair in reads
-        if pair
-        == min((p for p in reads if same(p[1], pair[1])), key=claim)
+        pair for pair in reads if pair == min((p for p in reads if same(p[1], pair[1])), key=claim)
     ]
 
 
@@ -123,7 +120,7 @@ def blobs(
         inside = [pair for pair in counted if pair[0] in group]
         remotes = [c.at for c in others if c.at in group]
         blob = Blob(place, inside, remotes)
-        take_time(world.rules, blob, group[-1] - group[0] > here.stray_ns)
+        take_time(world.rules, blob, group[-1] - group[0])
         # Repeats do not count, but the first record to arrive names the crossing.
         again = [p for p in mine if any(same(p[1], q[1]) for q in inside)]
         blob.reads = again
@@ -131,8 +128,9 @@ def blobs(
     return found
 
 
-def take_time(rules: Rules, blob: Blob, stray: bool) -> None:
-    method = Method.FIRST if stray else rules.locations[blob.location].method
+def take_time(rules: Rules, blob: Blob, length: int) -> None:
+    here = rules.locations[blob.location]
+    method = Method.FIRST if length > here.stray_ns else here.method
     best = 99
     if blob.reads:
         best = min(rules.readers[read.reader].priority for _, read in blob.reads)
@@ -191,9 +189,7 @@ def meant(world: World, table: ChipTable, mark: Mark) -> Entrant | None:
     if mark.event_id is not None:
         who = [e for e in who if e.event_id == mark.event_id]
     if mark.location is not None:
-        who = [
-            e for e in who if mark.location in [p.location for p in events[e.event_id].course]
-        ]
+        who = [e for e in who if mark.location in [p.location for p in events[e.event_id].course]]
     return who[0] if len(who) == 1 else None
 
 
@@ -215,81 +211,61 @@ def gun(event: EventRules, entrant: Entrant, marks: list[Mark]) -> int | None:
     return next((c for c in candidates if c is not None), None)
 
 
-def run(
-    world: World,
-    table: ChipTable,
-    marks: list[Mark],
-    event: EventRules,
-    entrant: Entrant,
-    out: Answer,
-    finishers: Mapping[int, list[tuple[int, int]]],
-) -> None:
-    who = entrant.registration_id
-    t0 = gun(event, entrant, marks)
+@dataclass(slots=True)
+class Field:
+    """What every runner of a race shares."""
+
+    world: World
+    table: ChipTable
+    marks: list[Mark]
+    out: Answer
+    finishers: dict[int, list[tuple[int, int]]]
+
+
+def run(field: Field, event: EventRules, entrant: Entrant) -> None:
+    t0 = gun(event, entrant, field.marks)
+    mine = [m for m in field.marks if meant(field.world, field.table, m) is entrant]
+    passings = passings_of(field, entrant, mine, t0)
+    statuses = [m for m in mine if m.kind in (MarkKind.DNS, MarkKind.DNF, MarkKind.DQ)]
+    ended = None
+    if statuses and statuses[-1].kind is not MarkKind.DNS:
+        ended = statuses[-1].made_at if statuses[-1].at is None else statuses[-1].at
+    for mark in mine:
+        if mark.kind is MarkKind.IGNORE and mark.at is not None:
+            ignore(passings, mark.location, mark.at)
+    before_the_course(passings, t0, ended)
+    walk = Walk(field.world.rules, event, passings, t0)
+    walk.go()
+    for blob in passings:
+        put(field.out, blob, blob.state)
+    word = statuses[-1].kind.value if statuses else None
+    if word is not None or any(b.state == "used" for b in passings):
+        field.out.results[event.id, entrant.registration_id] = row(field, walk, entrant, word)
+
+
+def passings_of(field: Field, entrant: Entrant, mine: list[Mark], t0: int | None) -> list[Blob]:
+    world = field.world
     all_chips = {r.chip for r in world.reads} | {c.chip for c in world.remote}
     passings: list[Blob] = []
     for place in world.rules.locations:
-        chips = {chip for chip in all_chips if table.owner(chip, place) == who}
+        who = entrant.registration_id
+        chips = {chip for chip in all_chips if field.table.owner(chip, place) == who}
         passings += blobs(world, place, chips, chips, t0)
-    mine = [m for m in marks if meant(world, table, m) is entrant]
     for mark in mine:
         if mark.kind is MarkKind.CROSSING and mark.location is not None:
             at = mark.made_at if mark.at is None else mark.at
             passings.append(Blob(mark.location, [], [], at, at, "", mark.id))
-    passings.sort(key=lambda b: (b.time, b.location, b.mark))
-    ended = None
-    verdicts = [m for m in mine if m.kind in (MarkKind.DNS, MarkKind.DNF, MarkKind.DQ)]
-    if verdicts and verdicts[-1].kind is not MarkKind.DNS:
-        ended = verdicts[-1].made_at if verdicts[-1].at is None else verdicts[-1].at
-    for mark in mine:
-        at = mark.at
-        if mark.kind is MarkKind.IGNORE and at is not None:
-            there = [b for b in passings if mark.location in (None, b.location)]
-            if there:
-                nearest = min(abs(b.time - at) for b in there)
-                next(b for b in there if abs(b.time - at) == nearest).state = "ignored"
-    start, reached = judge(world.rules, event, passings, t0, ended)
-    for blob in passings:
-        put(out, blob, blob.state)
-    if not verdicts and not any(b.state == "used" for b in passings):
-        return
-    word = verdicts[-1].kind.value if verdicts else None
-    if t0 is None:
-        out.results[event.id, who] = (word or "on_course", None, None, (), False, None)
-        return
-    own = t0 if start is None else start
-    last = len(event.course) - 1
-    splits = tuple(
-        (point, time - t0, time - own) for point, time in reached if point != last
-    )
-    finish = [time for point, time in reached if point == last]
-    mat = event.course[0].location in ("start", "mat")
-    clock = chip = None
-    if finish and word is None:
-        clock, chip = finish[0] - t0, finish[0] - own
-        raw = clock if event.place_by is TimeKind.CLOCK else chip
-        finishers[event.id].append((raw, who))
-    out.results[event.id, who] = (
-        word or ("finished" if finish else "on_course"),
-        clock,
-        chip,
-        () if word == "dns" else splits,
-        mat and start is None,
-        None,
-    )
+    return sorted(passings, key=lambda b: (b.time, b.location, b.mark))
 
 
-def judge(
-    rules: Rules, event: EventRules, passings: list[Blob], t0: int | None, ended: int | None
-) -> tuple[int | None, list[tuple[int, int]]]:
-    names = [point.location for point in event.course]
-    has_start = names[0] in ("start", "mat")
-    least = [point.min_ns for point in event.course]
-    if has_start:
-        least = [
-            rules.min_finish_ns if m is None and name == names[0] else m
-            for m, name in zip(least, names, strict=True)
-        ]
+def ignore(passings: list[Blob], location: str | None, at: int) -> None:
+    there = [b for b in passings if location in (None, b.location)]
+    if there:
+        nearest = min(abs(b.time - at) for b in there)
+        next(b for b in there if abs(b.time - at) == nearest).state = "ignored"
+
+
+def before_the_course(passings: list[Blob], t0: int | None, ended: int | None) -> None:
     for blob in passings:
         if blob.state:
             continue
@@ -297,59 +273,86 @@ def judge(
             blob.state = "after_dnf"
         elif t0 is not None and blob.time < t0:
             blob.state = "before_start"
-    starts: list[Blob] = []
-    if t0 is not None and has_start:
-        again = [m or 0 for m, name in list(zip(least, names, strict=True))[1:] if name == names[0]]
-        for blob in passings:
+
+
+def row(field: Field, walk: "Walk", entrant: Entrant, word: str | None) -> tuple[object, ...]:
+    t0, event = walk.t0, walk.event
+    if t0 is None:
+        return (word or "on_course", None, None, (), False, None)
+    own = t0 if walk.start is None else walk.start
+    last = len(event.course) - 1
+    splits = tuple((p, time - t0, time - own) for p, time in walk.reached if p != last)
+    finish = [time for point, time in walk.reached if point == last]
+    clock = chip = None
+    if finish and word is None:
+        clock, chip = finish[0] - t0, finish[0] - own
+        raw = clock if event.place_by is TimeKind.CLOCK else chip
+        field.finishers[event.id].append((raw, entrant.registration_id))
+    status = word or ("finished" if finish else "on_course")
+    no_start = walk.has_start and walk.start is None
+    return (status, clock, chip, () if word == "dns" else splits, no_start, None)
+
+
+class Walk:
+    def __init__(
+        self, rules: Rules, event: EventRules, passings: list[Blob], t0: int | None
+    ) -> None:
+        self.rules, self.event, self.passings, self.t0 = rules, event, passings, t0
+        self.names = [point.location for point in event.course]
+        self.has_start = self.names[0] in ("start", "mat")
+        self.start: int | None = None
+        self.reached: list[tuple[int, int]] = []
+
+    def least(self, point: int) -> int:
+        least = self.event.course[point].min_ns
+        shared = self.has_start and self.names[point] == self.names[0]
+        return (self.rules.min_finish_ns if shared else 0) if least is None else least
+
+    def go(self) -> None:
+        if self.t0 is not None and self.has_start:
+            self.find_start(self.t0)
+        for blob in self.passings:
+            if blob.state:
+                continue
+            if self.rests(blob):
+                blob.state = "too_soon"
+            elif self.t0 is None:
+                blob.state = "used"
+            else:
+                self.at_point(blob, self.t0)
+
+    def find_start(self, t0: int) -> None:
+        again = [self.least(i) for i, n in enumerate(self.names) if i and n == self.names[0]]
+        starts: list[Blob] = []
+        for blob in self.passings:
             elapsed = blob.time - t0
-            in_window = elapsed <= event.start_window_ns and all(elapsed < m for m in again)
-            if not blob.state and blob.location == names[0] and in_window:
+            in_window = elapsed <= self.event.start_window_ns and all(elapsed < m for m in again)
+            if not blob.state and blob.location == self.names[0] and in_window:
                 blob.state = "same_passing"
                 starts.append(blob)
-    start = None
-    if starts:
-        starts[-1].state = "used"
-        start = starts[-1].time
-    reached: list[tuple[int, int]] = []
-    for blob in passings:
-        if blob.state:
-            continue
-        rested = [b for b in passings[: passings.index(blob)] if b.location == blob.location]
-        rested = [b for b in rested if b.state == "used"]
-        at_start_without_gun = t0 is None and has_start and blob.location == names[0]
-        gap = rules.locations[blob.location].min_gap_ns
-        if rested and blob.time - rested[-1].time <= gap and not at_start_without_gun:
-            blob.state = "too_soon"
-        elif t0 is None:
-            blob.state = "used"
+        if starts:
+            starts[-1].state = "used"
+            self.start = starts[-1].time
+
+    def rests(self, blob: Blob) -> bool:
+        if self.t0 is None and self.has_start and blob.location == self.names[0]:
+            return False
+        before = self.passings[: self.passings.index(blob)]
+        used = [b for b in before if b.location == blob.location and b.state == "used"]
+        gap = self.rules.locations[blob.location].min_gap_ns
+        return bool(used) and blob.time - used[-1].time <= gap
+
+    def at_point(self, blob: Blob, t0: int) -> None:
+        position = self.reached[-1][0] if self.reached else (0 if self.has_start else -1)
+        ahead = [i for i, n in enumerate(self.names) if i > position and n == blob.location]
+        if self.reached and position == len(self.names) - 1:
+            blob.state = "after_finish"
+        elif not ahead:
+            blob.state = "too_late"
+        elif blob.time < max(t0 + self.least(ahead[0]), self.start or 0):
+            blob.state = "too_early"
         else:
-            at_point(event, names, least, blob, (t0, start), reached, has_start)
-    return start, reached
-
-
-def at_point(
-    event: EventRules,
-    names: list[str],
-    least: list[int | None],
-    blob: Blob,
-    origin: tuple[int, int | None],
-    reached: list[tuple[int, int]],
-    has_start: bool,
-) -> None:
-    t0, start = origin
-    position = reached[-1][0] if reached else (0 if has_start else -1)
-    ahead = [i for i, name in enumerate(names) if i > position and name == blob.location]
-    if reached and position == len(names) - 1:
-        blob.state = "after_finish"
-    elif not ahead:
-        blob.state = "too_late"
-    elif blob.time - t0 < (least[ahead[0]] or 0) or (start is not None and blob.time < start):
-        blob.state = "too_early"
-    else:
-        most = event.course[ahead[0]].max_ns
-        blob.state = "used" if most is None or blob.time - t0 <= most else "too_late"
-        if blob.state == "used":
-            reached.append((ahead[0], blob.time))
-
-
-__all__ = ["Answer", "RemoteCrossing", "answer"]
+            most = self.event.course[ahead[0]].max_ns
+            blob.state = "used" if most is None or blob.time - t0 <= most else "too_late"
+            if blob.state == "used":
+                self.reached.append((ahead[0], blob.time))

@@ -14,9 +14,7 @@ from tests.domain.worlds import World, newest, world_of
 
 
 def outcome_of(world: World) -> Outcome:
-    return compute(
-        world.rules, world.reads, world.entrants[-1], world.marks, newest(world.remote)
-    )
+    return compute(world.rules, world.reads, world.entrants[-1], world.marks, newest(world.remote))
 
 
 @given(st.integers(0, 2**48), st.sampled_from([3, 14, 30]))

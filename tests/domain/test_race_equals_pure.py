@@ -123,12 +123,12 @@ def script(rng: Random, world: World) -> list[tuple[str, object]]:
         ("reads", order[a:b]) for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)
     ]
     stages: list[tuple[str, object]] = [("entrants", field) for field in world.entrants]
-    for _ in range(rng.randint(0, 2)):
-        stages.append(("marks", world.marks[: rng.randint(0, len(world.marks))]))
+    halfway = [rng.randint(0, len(world.marks)) for _ in range(rng.randint(0, 2))]
+    stages += [("marks", world.marks[:number]) for number in halfway]
     half = len(world.remote) // 2
     stages += [("remote", world.remote[:half]), ("remote", world.remote[half:])]
-    for _ in range(rng.randint(0, 4)):
-        stages.append(("advance", BASE + seconds(rng.randint(0, 90))))
+    later = [rng.randint(0, 90) for _ in range(rng.randint(0, 4))]
+    stages += [("advance", BASE + seconds(at)) for at in later]
     if rng.random() < 0.2:
         stages.append(("rebuild", None))
     for stage in stages:
