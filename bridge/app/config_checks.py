@@ -134,6 +134,13 @@ def _provider(draft: Draft) -> Iterator[Mistake]:
             yield Mistake(("provider", "participants_file"), "is required with kind = 'file'")
         for key in sorted(given & {"base_url", "auth", "post"}):
             yield Mistake(("provider", key), "has no meaning with kind = 'file'; remove it")
+    yield from _reaching(provider)
+
+
+def _reaching(provider: ProviderTable) -> Iterator[Mistake]:
+    if provider.auth in {"login", "oauth2"}:
+        text = "is not supported by this version; use 'api_v2', 'api_key' or 'super_partner'"
+        yield Mistake(("provider", "auth"), text)
     if provider.base_url is not None and (complaint := _base_url(provider.base_url)):
         yield Mistake(("provider", "base_url"), complaint)
 

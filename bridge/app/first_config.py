@@ -60,7 +60,7 @@ participants_file = "participants.csv" # CSV with a header line
 [provider]                             # participants come from here, results go here
 kind = "runsignup"
 race_id = {answers.race_id}
-# auth = "api_v2"                      # api_key, super_partner, login, oauth2; secrets by
+# auth = "api_v2"                      # or api_key, super_partner; secrets by
                                        # environment: CHIP_BRIDGE_PROVIDER_API_KEY …
 # participants_every_s = 30
 # post = true                          # false: everything but the posting

@@ -206,7 +206,7 @@ class _Bound:
             "changed": pulled.changed,
             "removed": pulled.removed,
             "skipped": list(pulled.skipped),
-            "participants": len(self._core.operations.entrants),
+            "participants": len(self._core.store.entrants()),
         }
 
     async def preview(self, asked: Mapping[str, object], _author: str) -> object:

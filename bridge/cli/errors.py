@@ -96,7 +96,7 @@ def _say_usage(error: click.UsageError) -> None:
         error.show()
         return
     command = error.ctx.command_path if error.ctx else "chip-bridge"
-    _say(f"{error.format_message()} See `{command} --help`.")
+    _say(f"{_ended(error.format_message())} See `{command} --help`.")
 
 
 def _unexpected(error: BaseException) -> int:
@@ -114,9 +114,15 @@ def _unexpected(error: BaseException) -> int:
     return FAILED
 
 
+def _ended(text: str) -> str:
+    """Return a sentence with its full stop; lists of several lines stay as they are."""
+    done = "\n" in text or text[-1:] in {".", "!", "?", ""}
+    return text if done else f"{text}."
+
+
 def _say(text: str) -> None:
     try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 -- this is where errors go
+        print(_ended(text), file=sys.stderr, flush=True)  # noqa: T201 -- this is where errors go
     except OSError:
         return
 

@@ -14,6 +14,18 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+MOST_SHOWN = 20
+"""Lines of one kind for people; programs get all."""
+
+
+def say_each(complaints: Sequence[str]) -> None:
+    """Print what a person should look at, the first of many."""
+    for words in complaints[:MOST_SHOWN]:
+        click.echo(f"! {words}")
+    if len(complaints) > MOST_SHOWN:
+        click.echo(f"! ... and {len(complaints) - MOST_SHOWN} more; --json lists all.")
+
+
 def show_json(document: object) -> None:
     """Print one JSON document."""
     _write(orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2) + b"\n")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from bridge.adapters.web.client import NotRunning, ask
+from bridge.app.people_csv import text_of
 from bridge.cli.invocation import Invocation
-from bridge.cli.output import json_option, show_json, show_table
+from bridge.cli.output import MOST_SHOWN, json_option, say_each, show_json, show_table
 from bridge.cli.service import carry_out
 from bridge.errors import BridgeError, UsageError
 
@@ -21,18 +21,11 @@ def participants() -> None:
 @json_option
 @click.pass_obj
 def pull(invocation: Invocation, *, whole: bool, as_json: bool) -> None:
-    """Ask the results service for its participants now."""
-    loaded = invocation.load(serving=False)
-    data_dir = loaded.config.bridge.data_dir
+    """Ask the results service for its participants now, or read the participants file."""
     if not as_json:
-        click.echo("Asking the results service...", err=True)
+        click.echo("Asking for participants...", err=True)
     asked = {"whole": True} if whole else {}
-    try:
-        found = ask(data_dir, "participants/pull", asked, changes=True)
-    except NotRunning:
-        from bridge.cli.alone import pull_alone  # noqa: PLC0415 - HTTP is heavy
-
-        found = pull_alone(invocation, whole=whole)
+    found = carry_out(invocation, "participants/pull", asked, changes=True)
     if as_json:
         show_json(found)
         return
@@ -40,8 +33,7 @@ def pull(invocation: Invocation, *, whole: bool, as_json: bool) -> None:
         f"{found['participants']} participants; {found['changed']} new or changed, "
         f"{found['removed']} removed."
     )
-    for words in found["skipped"]:
-        click.echo(f"! {words}")
+    say_each(found["skipped"])
 
 
 @participants.command("list")
@@ -95,27 +87,32 @@ def unmatched(invocation: Invocation, *, as_json: bool) -> None:
     show_table(("unknown chip",), ((chip,) for chip in found["chips"]), empty="No unknown chips.")
     without = found["participants_without_chip"]
     click.echo(f"{len(without)} participants have no chip.")
-    show_table(("bib", "name"), ((row["bib"], row["name"]) for row in without[:50]), empty="")
+    if without:
+        shown = without[:MOST_SHOWN]
+        show_table(("bib", "name"), ((row["bib"], row["name"]) for row in shown))
+    if len(without) > MOST_SHOWN:
+        click.echo(f"... and {len(without) - MOST_SHOWN} more; --json lists all.")
 
 
 @participants.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Who gets chips loses those worn before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 @json_option
 @click.pass_obj
-def take(invocation: Invocation, file: Path, *, dry_run: bool, as_json: bool) -> None:
+def take(
+    invocation: Invocation, file: Path, *, replace: bool, dry_run: bool, as_json: bool
+) -> None:
     """Import a CSV file with a header.
 
     With names it brings participants; `bib,chip` alone adds chips to known bibs, several rows per
     bib allowed. What is assigned here is never blanked by a later pull.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        data = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} is not UTF-8 text; save it as CSV UTF-8") from None
-    asked = {"csv": text, "dry_run": dry_run}
+    asked = {"csv": text_of(data, str(file)), "dry_run": dry_run, "replace": replace}
     found = carry_out(invocation, "participants/import", asked, changes=True)
     if as_json:
         show_json(found)
@@ -125,7 +122,6 @@ def take(invocation: Invocation, file: Path, *, dry_run: bool, as_json: bool) ->
         f"{found['rows']} rows: {found['participants']} participants {verb}taken, "
         f"{found['chips_assigned']} people {verb}given a bib or chips."
     )
-    for words in found["complaints"]:
-        click.echo(f"! {words}")
+    say_each(found["complaints"])
     if found["complaints"] and not found["participants"] and not found["chips_assigned"]:
         raise BridgeError("nothing was taken from the file; see the lines above")

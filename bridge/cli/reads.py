@@ -10,7 +10,7 @@ import click
 
 from bridge.adapters.web.client import NotRunning, ask
 from bridge.cli.invocation import Invocation
-from bridge.cli.output import json_option, show_json, show_table
+from bridge.cli.output import json_option, say_each, show_json, show_table
 from bridge.cli.service import with_core
 from bridge.errors import NotFound, UsageError
 
@@ -90,8 +90,7 @@ def take(invocation: Invocation, file: Path, *, as_json: bool) -> None:
         f"{total['taken']} events taken, {total['known']} were here already, "
         f"{total['damaged']} lines damaged."
     )
-    for words in complaints:
-        click.echo(f"! {words}")
+    say_each(complaints)
 
 
 def _parcels(file: Path) -> Iterator[dict[str, object]]:

@@ -1,5 +1,6 @@
 """Compute results from an export alone, by the reference form of the rules."""
 
+import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -12,20 +13,19 @@ from bridge.app.ports import Kind
 from bridge.app.standings import Standings
 from bridge.bootstrap.core import Core
 from bridge.cli.invocation import Invocation
-from bridge.cli.service import with_core
+from bridge.cli.service import with_copy
 from bridge.domain.pure import compute
 
 
 def replayed(invocation: Invocation, file: Path) -> Any:  # noqa: ANN401 - JSON
     """Return results and counts of states that the reads of `file` give on this box."""
-    import asyncio  # noqa: PLC0415
+    with tempfile.TemporaryDirectory(prefix="chip-bridge-replay-") as name:
+        folder = Path(name)
 
-    async def work(core: Core) -> object:
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="chip-bridge-replay-") as folder:
-            return await _replay(core, Path(folder), file, began)
+        async def work(core: Core) -> object:
+            return await _replay(core, folder / "reads", file, time.perf_counter())
 
-    return asyncio.run(with_core(invocation, work))
+        return asyncio.run(with_copy(invocation, folder / "race", work))
 
 
 async def _replay(core: Core, folder: Path, file: Path, began: float) -> object:
