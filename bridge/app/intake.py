@@ -53,6 +53,8 @@ class Intake:
         self._next_id = store.next_id
         self._next_session = store.next_session
         self._readers: dict[int, str] = {}
+        self.settled = 0
+        """Batches of which the store has said what became of them: a sign of its life."""
         self.on_reads: Callable[[Sequence[EventRow]], None] | None = None
         """Told of every READ row once it is durable, if somebody wants to know."""
 
@@ -134,10 +136,7 @@ class Intake:
             rows.append(row)
             row_id += 1
         self._next_id = row_id
-        emission = self._timing.samples(samples) if samples else Emission()
-        if reads:
-            self._store.remember_recent(reads)
-            emission = emission.joined(self._timing.fold(reads))
+        emission = self._follow(samples, reads)
         batch = Batch(rows=rows, samples=samples, crossings=emission.crossings)
         reader = self._readers[session]
         if memory is not None:
@@ -147,6 +146,14 @@ class Intake:
         for marker, row in markers:
             self._on_marker(reader, marker, row)
         return durable
+
+    def _follow(self, samples: list[ClockSample], reads: list[EventRow]) -> Emission:
+        """Return what follows for the race; whatever goes wrong there, the rows go on."""
+        emission = self._timing.samples(samples) if samples else Emission()
+        if reads:
+            self._store.remember_recent(reads)
+            emission = emission.joined(self._timing.fold(reads))
+        return emission
 
     def tell(self, emission: Emission) -> Awaitable[None]:
         """Make an emission durable that came from elsewhere (marks, entrants, time), then tell."""
@@ -162,10 +169,12 @@ class Intake:
     def _told(
         self, done: "asyncio.Future[None]", emission: Emission, reads: Sequence[EventRow]
     ) -> None:
+        self.settled += 1
         if done.cancelled():
             return
         if (error := done.exception()) is not None:
             log.error("the store can never take this", error=str(error), reads=len(reads))
+            self._timing.stale = True  # the race knows reads that the journal does not have
             return
         if emission:
             self._outlet.told(emission)

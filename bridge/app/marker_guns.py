@@ -1,8 +1,10 @@
 """Guns that do not come from an operator: a reader's trigger, another box of the race.
 
-Each is recorded as a mark exactly once, however often it is heard: its `note` says where it came
-from. So a trigger replayed out of a reader's memory, or a gun told twice, changes nothing, and one
-that an operator has undone stays undone.
+Each is recorded as a mark once, however often it is heard: its `note` says where it came from. So
+a trigger replayed out of a reader's memory, or a gun told twice, changes nothing, and one that an
+operator has undone stays undone. Where the moment of a trigger turns out to be another (the host's
+or the reader's clock was wrong), a new mark takes the place of the old one, unless an operator has
+fired a gun since.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,11 +40,17 @@ class MarkerGuns:
     """Turns gun markers of readers that set T0 (`gun_for`) into gun marks."""
 
     def __init__(
-        self, rules: Callable[[], Rules], store: Store, timebase: Callable[[], TimeBase]
+        self,
+        rules: Callable[[], Rules],
+        store: Store,
+        timebase: Callable[[], TimeBase],
+        waits: Callable[[EventRow], bool],
     ) -> None:
+        """`waits`: whether a row cannot be placed yet, since its reader may tell its time soon."""
         self._rules = rules
         self._store = store
         self._timebase = timebase
+        self._waits = waits
         self._fresh: list[EventRow] = []
 
     def noted(self, row: EventRow) -> None:
@@ -50,40 +58,70 @@ class MarkerGuns:
         self._fresh.append(row)
 
     def recall(self) -> None:
-        """Take every marker on record: one may have come right before a power cut."""
-        self._fresh = list(self._store.rows(kinds=(Kind.MARKER,)))
+        """Take every marker on record: one may have come right before a power cut.
+
+        To be called whenever times may have changed.
+        """
+        if any(reader.gun_for for reader in self._rules().readers.values()):
+            self._fresh = list(self._store.rows(kinds=(Kind.MARKER,)))
 
     async def settle(self, desk: MarkDesk) -> None:
         """Record the marks that are owed."""
-        fresh, self._fresh = self._fresh, []
-        for row in fresh:
-            for mark in self._owed(row):
+        for row in list(self._fresh):
+            if self._waits(row):
+                continue
+            for mark, old in self._owed(row):
                 await desk.add_mark(mark)
                 log.info("gun by reader", author=mark.author, event_id=mark.event_id)
+                if old is not None:
+                    await desk.undo_mark(old, mark.author)
+            if row in self._fresh:
+                self._fresh.remove(row)
 
-    def _owed(self, row: EventRow) -> list[Mark]:
+    def _owed(self, row: EventRow) -> list[tuple[Mark, Mark | None]]:
+        """Return the marks to be made of a marker, each with the one whose place it takes."""
         timebase = self._timebase()
         name, _ = timebase.owner(row.session)
         reader = self._rules().readers.get(name)
         if reader is None or not reader.gun_for:
             return []
+        at = _moment(row, timebase, name) - reader.offset_ns
         note = f"marker {name} {row.key or row.stamp}"
-        known = {mark.event_id for mark in self._store.marks() if mark.note == note}
-        arrived = timebase.arrival(row)
-        at = timebase.readers[name].at(row.stamp, row.form, arrived)
-        return [
-            Mark(
+        owed: list[tuple[Mark, Mark | None]] = []
+        for event_id in reader.gun_for:
+            guns = [
+                mark
+                for mark in self._store.marks()
+                if mark.kind is MarkKind.GUN and mark.event_id == event_id and mark.wave is None
+            ]
+            mine = [mark for mark in guns if mark.note == note]
+            if mine and not _moved(mine[-1], [mark for mark in guns if not mark.undone], at):
+                continue
+            mark = Mark(
                 id=0,
                 kind=MarkKind.GUN,
                 made_at=UtcNs(row.utc_ns),
                 author=f"reader:{name}",
                 event_id=event_id,
-                at=UtcNs(arrived if at == BAD else at - reader.offset_ns),
+                at=UtcNs(at),
                 note=note,
             )
-            for event_id in reader.gun_for
-            if event_id not in known
-        ]
+            owed.append((mark, mine[-1] if mine else None))
+        return owed
+
+
+def _moment(row: EventRow, timebase: TimeBase, name: str) -> int:
+    """Return UTC ns of a marker, by its arrival where nothing is known of the reader's clock."""
+    arrived = timebase.arrival(row)
+    reader = timebase.readers[name]
+    at = BAD if reader.clueless else reader.at(row.stamp, row.form, arrived)
+    return arrived if at == BAD else at
+
+
+def _moved(mine: Mark, standing: list[Mark], at: int) -> bool:
+    """Say whether the gun in force is this marker's, and at another moment than it should be."""
+    in_force = bool(standing) and standing[-1].id == mine.id
+    return in_force and mine.at is not None and abs(mine.at - at) > NS_PER_MS
 
 
 async def foreign_gun(request: Mapping[str, object], store: Store, desk: MarkDesk) -> Json:

@@ -1,7 +1,6 @@
 """What was told of crossings so far, as the journal has it: nothing is told twice."""
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -27,14 +26,19 @@ def digest(payload: bytes) -> int:
     return hash(orjson.dumps(message, option=orjson.OPT_SORT_KEYS))
 
 
-async def told_so_far(store: Journal, last_seq: int) -> dict[int, int | None]:
-    """Return by anchor what was last told of each crossing; None: that it is withdrawn."""
+async def told_so_far(
+    store: Journal, last_seq: int, breathe: Callable[[], Awaitable[None]]
+) -> dict[int, int | None]:
+    """Return by anchor what was last told of each crossing; None: that it is withdrawn.
+
+    `breathe` lets the event loop turn; called after each slice.
+    """
     told: dict[int, int | None] = {}
     for part in slices(store.crossings(1, last_seq)):
         for row in part:
             withdrawn = b'"state":"withdrawn"' in row.payload
             told[row.anchor] = None if withdrawn else digest(row.payload)
-        await asyncio.sleep(0)
+        await breathe()
     return told
 
 

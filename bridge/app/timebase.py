@@ -73,6 +73,11 @@ class ReaderTime:
         """Whether arrivals are all there is to learn the offset from."""
         return self.rules.clock is ClockPolicy.CORRECTED and not self.track.known
 
+    @property
+    def clueless(self) -> bool:
+        """Whether not even an arrival has told anything of the reader's clock yet."""
+        return self.guesses and self._envelope is None
+
     def sample(self, sample: ClockSample, host_ns: int) -> int | None:
         """Take a clock sample; return the lowest stamp whose time may have changed, or None."""
         changed = self.track.add(

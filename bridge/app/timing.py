@@ -93,6 +93,8 @@ class Timing:
         self._held: list[EventRow] = []
         self._held_remote: list[RemoteCrossing] = []
         self._hopeless: set[str] = set()
+        self.pulse = 0
+        """Grows while the journal is read again: a sign of life."""
         self.folded = 0
         """Reads folded so far: every READ row of the journal once."""
         self.rebuilding = True
@@ -256,6 +258,14 @@ class Timing:
         }
         return self._release()
 
+    def waits(self, row: EventRow) -> bool:
+        """Say whether a row cannot be placed yet: its reader may tell its time soon."""
+        name, boot_id = self.timebase.owner(row[1])
+        reader = self.timebase.readers.get(name)
+        if reader is None or reader.ready or boot_id != self._clock.boot_id:
+            return False
+        return self._clock.boot_ns() - row[4] < PATIENCE_NS
+
     def _release(self) -> Emission:
         if self.rebuilding or not self._held:
             return Emission()
@@ -378,7 +388,7 @@ class Timing:
         if unasked:
             for part in slices(self._store.rows()):
                 self.timebase.learn_envelopes(row for row in part if row[0] < upto)
-                await asyncio.sleep(0)
+                await self._breathe()
         for part in slices(self._store.rows()):
             rows = [row for row in part if row[0] < upto]
             for row in rows:
@@ -386,15 +396,19 @@ class Timing:
                 self._newest_stamp[name] = max(row[6], self._newest_stamp.get(name, row[6]))
             race.fold(self.timebase.timed(rows))
             self.folded += len(rows)
-            await asyncio.sleep(0)
+            await self._breathe()
+
+    async def _breathe(self) -> None:
+        self.pulse += 1
+        await asyncio.sleep(0)
 
     async def _difference(self, changes: Changes, race: Race, standings: Standings) -> Emission:
         """Return what the journal read again says differently from what was told."""
-        told = await told_so_far(self._store, self.last_seq)
+        told = await told_so_far(self._store, self.last_seq, self._breathe)
         rows: list[CrossingRow] = []
         for number, (crossing, phase) in enumerate(changes.crossings):
             if number % SLICE == 0:
-                await asyncio.sleep(0)
+                await self._breathe()
             before = told.pop(anchor_of(crossing.id), None)
             if before is None and phase is Phase.WITHDRAWN:
                 continue

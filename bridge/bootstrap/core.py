@@ -94,6 +94,7 @@ class Core:
         self.timing.set_marks(self.store.marks())
         emission = await self.timing.rebuild(self.standings)
         await self.intake.tell(emission)
+        self.marker_guns.recall()
         if self.store.salvage_progress is None:  # else posted results might seem to be gone
             self.standings.complete()
 
@@ -152,7 +153,7 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         render=render,
         bases=orjson.loads(store.get(BASES_NOTE) or "{}"),
     )
-    marker_guns = MarkerGuns(lambda: timing.rules, store, lambda: timing.timebase)
+    marker_guns = MarkerGuns(lambda: timing.rules, store, lambda: timing.timebase, timing.waits)
     intake = Intake(
         store=store,
         timing=timing,

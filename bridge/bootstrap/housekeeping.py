@@ -18,10 +18,15 @@ log = structlog.get_logger(__name__)
 BUSY_S = 0.25
 IDLE_S = 1.0
 STUCK_NS = 20 * NS_PER_S
-"""Rows queued this long without one becoming durable, and no word of a full disk: we hang."""
+"""Nothing written or no turn made for so long, and no word of a full disk: we hang."""
+SILENT_NS = 15 * NS_PER_S
+"""Longer than the laziest commit takes: something is wrong with the card."""
 ROUNDS_S = 3600.0
 SETTLE_NS = 5 * NS_PER_S
 RECALL_S = 2.0
+LONGEST_RECALL_S = 10.0
+GOOD_ENOUGH_NS = NS_PER_S
+"""A host clock that may be wrong by more than this is not the truth yet."""
 WATCH_S = 2.0
 
 
@@ -34,7 +39,10 @@ class Housekeeper:
         self._watchdog = watchdog
         self._on_readers = on_readers
         self._settle_at_ns: int | None = None
-        self._durable_ns = core.clock.boot_ns()
+        self._wrote_ns = self._turned_ns = core.clock.boot_ns()
+        self._life = (0, 0, 0)
+        self._turns = 0
+        self._notices = len(core.store.notices)
         self._salvaging = core.store.salvage_progress is not None
 
     async def run(self) -> None:
@@ -46,29 +54,35 @@ class Housekeeper:
 
     async def _turn(self) -> None:
         core = self._core
-        core.marker_guns.recall()
         await self._recall()
         self._settle_at_ns = core.clock.boot_ns() + SETTLE_NS
         while True:
+            self._turns += 1
             if core.timing.stale:
                 await self._recall()
-            emission = core.timing.advance().joined(
-                core.timing.give_up_waiting(core.clock.boot_ns())
-            )
-            if emission:
-                core.intake.tell(emission)
-            await core.marker_guns.settle(core.operations)
-            await self._host_clock()
-            self._salvage()
-            self._tell_readers()
-            self._settle()
+            try:
+                await self._round()
+            except Exception:  # bulkhead: an odd record stops neither the readers nor the results
+                log.exception("housekeeping failed")
             await core.clock.sleep(BUSY_S if core.timing.busy else IDLE_S)
+
+    async def _round(self) -> None:
+        core = self._core
+        emission = core.timing.advance().joined(core.timing.give_up_waiting(core.clock.boot_ns()))
+        if emission:
+            core.intake.tell(emission)
+        self._salvage()
+        self._tell_readers()
+        self._settle()
+        await self._host_clock()
+        await core.marker_guns.settle(core.operations)
 
     async def _recall(self) -> None:
         """Bring the results up to the journal; if that fails, say so and try again later."""
         core = self._core
-        pauses = Backoff(RECALL_S, 60.0)
+        pauses = Backoff(RECALL_S, LONGEST_RECALL_S)
         while True:
+            self._turns += 1
             try:
                 await core.recall()
             except Exception as error:  # bulkhead: the mat reads on, whatever became of the results
@@ -89,7 +103,8 @@ class Housekeeper:
         """Learn the truth about this boot's time the first moment the kernel knows it."""
         core = self._core
         clock = core.clock
-        if core.timing.knows_host(clock.boot_id) or clock.error_ns() is None:
+        error_ns = clock.error_ns()
+        if core.timing.knows_host(clock.boot_id) or error_ns is None or error_ns > GOOD_ENOUGH_NS:
             return
         base = clock.utc_ns() - clock.boot_ns()
         if core.timing.host_truth(clock.boot_id, base):
@@ -98,6 +113,9 @@ class Housekeeper:
     def _salvage(self) -> None:
         """Take in what was saved from a damaged store once it is all there."""
         salvaging = self._core.store.salvage_progress is not None
+        notices = len(self._core.store.notices)  # a short salvage may begin and end unseen
+        self._salvaging = self._salvaging or notices > self._notices
+        self._notices = notices
         if self._salvaging and not salvaging:
             self._core.timing.stale = True
         self._salvaging = salvaging
@@ -117,12 +135,25 @@ class Housekeeper:
                 self._on_readers(name)
 
     def _feed(self) -> None:
-        """Give a sign of life, as long as what is queued becomes durable or we say why not."""
+        """Give a sign of life, as long as we get on: both with writing and with the results.
+
+        A disk that refuses excuses us: what waits in memory would be lost by a restart.
+        """
         core = self._core
         now = core.clock.boot_ns()
-        if core.store.backlog == 0 or core.store.trouble is not None:
-            self._durable_ns = now
-        if self._watchdog.watchdog_s is not None and now - self._durable_ns <= STUCK_NS:
+        life = (core.intake.settled, self._turns, core.timing.pulse)
+        wrote = core.store.backlog == 0 or life[0] != self._life[0]
+        turned = life[1:] != self._life[1:]
+        if wrote:
+            self._wrote_ns = now
+        if turned:
+            self._turned_ns = now
+        self._life = life
+        silent_ns = now - self._wrote_ns
+        text = f"nothing has been written to the disk for {silent_ns // NS_PER_S} s; check the card"
+        core.health.alarms.set("writer", text if silent_ns > SILENT_NS else None)
+        stuck = now - min(self._wrote_ns, self._turned_ns) > STUCK_NS
+        if self._watchdog.watchdog_s is not None and (core.store.trouble is not None or not stuck):
             self._watchdog.watchdog()
 
 
