@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+DRAIN_S = 5.0
+
 
 class Bridge:
     """One running service. Parts that need heavy libraries come to life after the readers."""
@@ -107,10 +109,15 @@ class Bridge:
         self._services = services
 
     async def _drain(self) -> None:
+        """Store what follows from the last reads; a disk that refuses does not keep us here."""
         self._notifier.stopping()
-        await self._core.intake.tell(self._core.timing.advance())
-        if self._broker is not None:
-            await self._broker.feed.save()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await self._core.intake.tell(self._core.timing.advance())
+                if self._broker is not None:
+                    await self._broker.feed.save()
+        except TimeoutError:
+            log.warning("the disk did not take the last reads in time", within_s=DRAIN_S)
 
 
 async def run_bridge(loaded: Loaded, core: Core, environ: Mapping[str, str]) -> None:
