@@ -57,7 +57,7 @@ class RaceResultSession(PassiveSession):
         if data:
             talk.exchange.heard()
         for raw in self._lines.feed(data):
-            if not raw.startswith(_PUSH) or not is_line(raw):
+            if raw.rfind(_PUSH) != 0 or not is_line(raw):  # -1 or in the middle: not plainly a push
                 events += self._line(raw)
                 continue
             record = read(raw, recovery.numbering)
@@ -81,6 +81,10 @@ class RaceResultSession(PassiveSession):
     def _line(self, raw: bytes) -> list[Event]:
         if not is_line(raw):
             return [Rejected(raw, Reason.OVERLONG, f"no line end within {MAX_FRAME} bytes")]
+        glued = raw.rfind(_PUSH, 1)
+        if raw[: max(glued, 0)].strip(b"\0"):  # bytes were lost between two lines: the later one is whole
+            cut = Rejected(raw[:glued], Reason.FRAMING, "a push begins in the middle of the line")
+            return [cut, *self._line(raw[glued:])]
         text = raw.decode("latin-1").strip("\0\r\n")
         if text.startswith(PUSH_PREFIX):
             record = self._records.read(raw, self._talk.recovery.numbering)

@@ -189,6 +189,17 @@ def test_what_cannot_be_is_kept_with_its_reason(line: bytes, reason: Reason) -> 
     assert (event.raw, event.reason) == (line, reason)
 
 
+def test_a_push_glued_to_one_that_was_cut_off_is_read() -> None:
+    whole = DRIVER.encode(Sighting(chip=Chip("17@6692"), stamp=NOON, seq=8))
+    for cut in range(1, len(whole) - 2):
+        glued, read = DRIVER.session(Opening()).feed(whole[:cut] + whole)
+        assert isinstance(glued, Rejected)
+        assert glued.raw == whole[:cut]
+        assert glued.reason is Reason.FRAMING
+        assert isinstance(read, Read)
+        assert (read.raw, read.chip, read.stamp) == (whole, "17@6692", NOON)
+
+
 def test_nul_bytes_before_a_line_are_no_part_of_it() -> None:
     for live in (False, True):
         events = events_of(b"\0\0" + DRIVER.encode(Sighting(chip=Chip("A"), stamp=NOON)), live=live)
