@@ -82,7 +82,7 @@ class RaceResultSession(PassiveSession):
         if not is_line(raw):
             return [Rejected(raw, Reason.OVERLONG, f"no line end within {MAX_FRAME} bytes")]
         glued = raw.rfind(_PUSH, 1)
-        if raw[: max(glued, 0)].strip(b"\0"):  # bytes were lost between two lines: the later one is whole
+        if raw[: max(glued, 0)].strip(b"\0"):  # bytes between two lines were lost: one is whole
             cut = Rejected(raw[:glued], Reason.FRAMING, "a push begins in the middle of the line")
             return [cut, *self._line(raw[glued:])]
         text = raw.decode("latin-1").strip("\0\r\n")
