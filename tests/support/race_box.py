@@ -113,14 +113,15 @@ class Box:
         except TimeoutError:
             raise AssertionError(f"it never came to that:\n{self.report(status)}") from None
 
-    async def until_reading(self) -> Status:
-        """Wait until every reader is connected and has told its clock."""
+    async def until_reading(self, *names: str) -> Status:
+        """Wait until these readers (none named: all) are connected and have told their clocks."""
         return await self.until(
             lambda status: (
                 not status["queues"]["rebuilding"]
                 and all(
                     reader["state"] == "connected" and reader["clock_offset_ms"] is not None
                     for reader in status["readers"]
+                    if not names or reader["name"] in names
                 )
             )
         )

@@ -52,6 +52,8 @@ class MatReader:
     name: str
     driver: str
     location: str
+    speaks: str | None = None
+    """Driver whose protocol it really speaks; None: the configured one."""
     emulator: Mapping[str, object] = field(default_factory=dict)
     entry: str = TRUSTED
     """More lines of its `[[reader]]` table."""
@@ -168,14 +170,14 @@ class Rig:
                 if start:
                     for box in self.boxes.values():
                         box.start()
-                    for box in self.boxes.values():
-                        await box.until_reading()
+                    for name, box in self.boxes.items():
+                        await box.until_reading(*(r.name for r in self.readers_of(name)))
                 yield self
                 for box in self.boxes.values():
                     await box.stop()
 
     def host_of(self, reader: MatReader) -> EmulatorHost:
-        emulator = self.drivers.find(reader.driver).emulator(reader.emulator)
+        emulator = self.drivers.find(reader.speaks or reader.driver).emulator(reader.emulator)
         return EmulatorHost(
             reader.wrap(emulator),
             self.clock,
@@ -195,6 +197,10 @@ class Rig:
             except UsageError:
                 host.close()  # a port beside the main one is taken
         raise AssertionError("no free ports")
+
+    def readers_of(self, box: str) -> list[MatReader]:
+        """Return the readers of a box that speak the protocol it expects."""
+        return [r for r in self.readers if r.box == box and r.speaks is None]
 
     def pty(self, name: str) -> Path:
         return self.folder / f"tty-{name}"
