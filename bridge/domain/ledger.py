@@ -6,10 +6,11 @@ from enum import Enum
 
 from bridge.domain.collapse import digest_of
 from bridge.domain.judging import Runner, crossing_of
-from bridge.domain.live import Live, Track
+from bridge.domain.live import Live
 from bridge.domain.passings import Verdict
 from bridge.domain.reads import UtcNs
 from bridge.domain.results import Crossing, Result
+from bridge.domain.track import Track
 
 
 class Phase(Enum):

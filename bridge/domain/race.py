@@ -18,7 +18,7 @@ from bridge.domain.judging import (
     runner_of,
 )
 from bridge.domain.ledger import Changes, Ledger, Phase
-from bridge.domain.live import CLOSED, Books, Live, Track
+from bridge.domain.live import CLOSED, Live
 from bridge.domain.marks import Mark
 from bridge.domain.passings import sighting
 from bridge.domain.places import Ranking, Totals
@@ -26,6 +26,7 @@ from bridge.domain.pure import explain, location_rules
 from bridge.domain.results import Crossing, ReadState, RemoteCrossing, Result, State, TimedRead
 from bridge.domain.roster import Roster
 from bridge.domain.rules import EventId, Rules
+from bridge.domain.track import Books, Track
 from bridge.domain.tracks import History, Tracks
 
 __all__ = ["Changes", "History", "Phase", "Race"]

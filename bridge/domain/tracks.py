@@ -7,12 +7,13 @@ from typing import Final
 
 from bridge.domain.entrants import Entrant, NoOwner, chip_key
 from bridge.domain.judging import Owner, runner_of, unowned
-from bridge.domain.live import CLOSED, YOUNG_NS, Books, Change, Lane, Live, Place, Track
+from bridge.domain.live import CLOSED, YOUNG_NS, Live
 from bridge.domain.passings import distinct, form, sighting
 from bridge.domain.pure import BAD_CLOCK_AT, location_rules
 from bridge.domain.results import RemoteCrossing, State, TimedRead
 from bridge.domain.roster import Roster
 from bridge.domain.rules import Rules
+from bridge.domain.track import Books, Change, Lane, Place, Track
 
 History = Callable[[Sequence[str]], Iterable[TimedRead]]
 """Exact chips -> all their reads so far, those being folded included, in any order."""
@@ -109,7 +110,7 @@ class Tracks:
         repeats = lane.may_repeat(read)
         if lane.past is not None:
             self._swift.pop(lane.reader, None)
-        change = Change.STALE if repeats else track.admit(read, lane, self._lanes)
+        change = Change.STALE if repeats else track.admit(read, lane, self._rules.readers)
         match change:
             case Change.STALE:
                 self.renew(track.books)
@@ -274,7 +275,7 @@ class Tracks:
         track = place.tracks.get(crossing.chip) or self._route(place, crossing.chip)
         if track.nobody is not None or track.books in self._stale:
             return
-        if track.attach(crossing, self._lanes) is Change.STALE:
+        if track.attach(crossing, self._rules.readers) is Change.STALE:
             self._renew_track(track)
         else:
             self.touch(track.books, crossing.at - track.place.rules.stray_ns)
@@ -325,19 +326,19 @@ class Tracks:
         due = passing.last_at + (YOUNG_NS if passing.final else lane.quiet_ns)
         if home is lane and due < now:
             if passing.final:
-                passing.retire(self._lanes, stray_ns)
+                passing.retire(self._rules.readers, stray_ns)
                 return
             passing.final, passing.until = True, CLOSED
             self.closed.append(passing)
             due = passing.last_at + YOUNG_NS
         parked_ns = passing.last_at - max(passing.first_at, passing.known_from)
         if passing.last_at - passing.first_at > stray_ns and parked_ns > 2 * YOUNG_NS:
-            passing.prune(self._lanes, passing.last_at - YOUNG_NS)
+            passing.prune(self._rules.readers, passing.last_at - YOUNG_NS)
         self._push(home, due, passing)
 
     def count(self, passing: Live) -> None:
         """Bring a passing's counts up to date."""
-        passing.count(self._lanes, location_rules(self._rules, passing.location).stray_ns)
+        passing.count(self._rules.readers, location_rules(self._rules, passing.location).stray_ns)
 
     def restart(self) -> dict[int, tuple[Books, Live]]:
         """Forget all reads, for `Race.rebuild`; return what was told, by number."""
