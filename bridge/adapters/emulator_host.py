@@ -242,10 +242,15 @@ class EmulatorHost:
 
 def _link(link: Path, target: str | None) -> None:
     """Point `link` at `target`, or take it away."""
-    if link.is_symlink():
-        link.unlink()
-    if target is not None:
-        link.symlink_to(target)
+    try:
+        if link.is_symlink():
+            link.unlink()
+        if target is not None:
+            link.symlink_to(target)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the link {link} ({error.strerror}); choose another --pty"
+        ) from None
 
 
 def parse_listen(text: str) -> tuple[str, int]:

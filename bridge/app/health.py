@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Protocol
 
+from bridge.app.clock_words import ahead_ns, to_ms
 from bridge.app.intake import BACKLOG
 from bridge.app.link import ReaderState
 from bridge.app.ports import Clock, Store
@@ -112,11 +113,21 @@ class Health:
             "rejected": sum(state.rejected.values()),
             "rejected_by_reason": dict(state.rejected),
             "clock_offset_ms": None if offset is None else offset[0] // NS_PER_MS,
+            "clock_ahead_ms": self._ahead_ms(name),
             "clock_error_ms": None if offset is None else -(-offset[1] // NS_PER_MS),
             "detail": state.detail,
             "fields": dict(state.fields),
             "alarms": list(state.alarms.values()),
         }
+
+    def _ahead_ms(self, name: str) -> int | None:
+        """Return how far a reader's clock is ahead of the time in its zone, as last heard."""
+        time = self._timing.timebase.readers[name]
+        offset, form = time.track.offset, time.track.form
+        if offset is None:
+            return None
+        now = self._clock.utc_ns()
+        return to_ms(ahead_ns(now - offset[0], form, now, time.rules.zone))
 
     def status(self) -> Json:
         """Return everything, for `chip-bridge status` and the page."""

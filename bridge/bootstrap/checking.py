@@ -3,66 +3,56 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-from bridge.adapters.system_clock import SystemClock
-from bridge.adapters.web.client import ask
-from bridge.app.config import Config, Loaded, ReaderTable
+from bridge.adapters.participants_file import ParticipantsFile
+from bridge.adapters.tcp import reason
+from bridge.adapters.web.client import NotRunning, ask
+from bridge.app.clock_words import clock_words
+from bridge.app.config import Config, Loaded
 from bridge.app.config_warnings import warnings_of
-from bridge.app.link import Connection, ReaderState
-from bridge.app.ports import ClockSample, ResultsProvider
-from bridge.app.redact import redact_url
+from bridge.app.endpoint import listen_of
+from bridge.app.people_csv import plan_import, text_of
+from bridge.app.ports import Clock, ResultsProvider
+from bridge.app.redact import Redactor, redact_url
 from bridge.app.registry import Registry
-from bridge.app.supervise import Connector
-from bridge.bootstrap.core import connector_of
+from bridge.app.rulebook import rules_of
+from bridge.bootstrap.check_sheet import Line, Verdict
+from bridge.bootstrap.checking_readers import try_reader
 from bridge.domain.entrants import Entrant, RegistrationId, chip_key
 from bridge.domain.reads import NS_PER_MS
 from bridge.domain.rules import EventId
-from bridge.driver_api import Kept, Opening
-from bridge.errors import BridgeError, LinkError
+from bridge.errors import BridgeError, ConfigError, UsageError
 
-Verdict = Literal["go", "warn", "no"]
-LISTEN_S = 4.0
-"""A reader is listened to and asked for this long."""
+MOST = 10
+"""Lines of one kind on the sheet."""
+CALLER = (
+    "RunSignup will ask for a caller registration from 2027-01-01: register this program and set "
+    "provider_registration_id and provider_registration_secret"
+)
 ANSWER_S = 20.0
+"""The results service gets this long to answer everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the sheet."""
-
-    what: str
-    verdict: Verdict
-    text: str
-
-
-async def run_checks(loaded: Loaded, drivers: Registry, environ: Mapping[str, str]) -> list[Line]:
+async def run_checks(
+    loaded: Loaded, drivers: Registry, environ: Mapping[str, str], clock: Clock
+) -> list[Line]:
     """Return the whole sheet."""
     config = loaded.config
     lines = [Line("configuration", "go", str(loaded.path))]
     lines += [Line("configuration", "warn", text) for text in warnings_of(config)]
-    lines += list(_host(config))
-    running = _running(config)
-    lines.append(
-        Line("service", "go", "running")
-        if running
-        else Line("service", "warn", "not running: start it with systemctl start chip-bridge")
-    )
-    if running is None:
-        for table in config.reader:
-            lines.append(await _reader(table, drivers))
-    else:
-        lines += list(_readers_of(running))
+    lines += list(_host(config, clock))
+    lines += await _service_and_readers(config, drivers, clock)
     if not config.reader:
         lines.append(Line("readers", "no", "there is no [[reader]] in the configuration"))
     lines += [line async for line in _broker(loaded)]
-    lines += [line async for line in _provider(loaded, environ, drivers)]
-    return lines
+    lines += [line async for line in _provider(loaded, environ, drivers, clock)]
+    hide = Redactor(loaded.secret_values())
+    return [line._replace(text=hide.text(line.text)) for line in lines]
 
 
-def _host(config: Config) -> Iterator[Line]:
-    error_ns = SystemClock().error_ns()
+def _host(config: Config, clock: Clock) -> Iterator[Line]:
+    error_ns = clock.error_ns()
     if error_ns is None:
         yield Line("host clock", "no", "not synchronised: connect it to the network or a GPS")
     else:
@@ -78,102 +68,59 @@ def _host(config: Config) -> Iterator[Line]:
     yield Line("disk", "go" if enough else "no", text + ("" if enough else ": make room"))
 
 
-def _running(config: Config) -> Mapping[str, object] | None:
+async def _service_and_readers(config: Config, drivers: Registry, clock: Clock) -> list[Line]:
+    """Ask the running service, else the readers themselves: some take one connection only."""
     try:
-        found: Mapping[str, object] = ask(config.bridge.data_dir, "status", {}, changes=False)
-    except BridgeError:
-        return None
-    return found
+        status = ask(config.bridge.data_dir, "status", {}, changes=False)
+    except NotRunning:
+        lines = [
+            Line("service", "warn", "not running: start it with systemctl start chip-bridge"),
+            *_web(config),
+        ]
+    except BridgeError as error:
+        return [Line("service", "no", str(error))]
+    else:
+        return [*_running(status), *_readers_of(status)]
+    async with asyncio.TaskGroup() as group:
+        tries = [
+            group.create_task(try_reader(table, config, drivers, clock)) for table in config.reader
+        ]
+    return lines + [line for each in tries for line in each.result()]
 
 
-def _readers_of(status: Mapping[str, object]) -> Iterator[Line]:
-    readers = status.get("readers")
-    for reader in readers if isinstance(readers, list) else []:
+def _web(config: Config) -> Iterator[Line]:
+    if config.web is None:
+        return
+    from bridge.adapters.http_server import bind  # noqa: PLC0415 - heavy
+
+    try:
+        bind(*listen_of(config.web.listen)).close()
+    except UsageError as error:
+        yield Line("web page", "no", str(error))
+        return
+    yield Line("web page", "go", f"http://{config.web.listen}/ is free")
+
+
+def _running(status: Mapping[str, Any]) -> Iterator[Line]:
+    yield Line("service", "go", f"running for {status['uptime_s']} s")
+    ours = ("reader ", "this box's clock", "only ")
+    for alarm in status["alarms"]:
+        if not alarm.startswith(ours):  # those have lines of their own
+            yield Line("service", "warn", alarm)
+
+
+def _readers_of(status: Mapping[str, Any]) -> Iterator[Line]:
+    for reader in status["readers"]:
         up = reader["state"] == "connected"
-        offset = reader["clock_offset_ms"]
+        ahead = reader["clock_ahead_ms"]
         text = f"{reader['state']}; " + (
-            "clock not known" if offset is None else f"clock offset {offset} ms"
+            "clock not known" if ahead is None else f"its clock is {clock_words(ahead)}"
         )
         if reader["detail"]:
             text += f"; {reader['detail']}"
         yield Line(f"reader {reader['name']}", "go" if up else "no", text)
         for alarm in reader["alarms"]:
             yield Line(f"reader {reader['name']}", "warn", alarm)
-
-
-class _Notebook:
-    """A desk that journals nothing: it only keeps the clock samples."""
-
-    def __init__(self) -> None:
-        self.samples: list[ClockSample] = []
-
-    def take(
-        self,
-        session: int,  # noqa: ARG002
-        kept: list[Kept],  # noqa: ARG002
-        utc_ns: int,  # noqa: ARG002
-        boot_ns: int,  # noqa: ARG002
-        *,
-        memory: str | None,  # noqa: ARG002
-        samples: list[ClockSample],
-    ) -> "asyncio.Future[None]":
-        """Note the samples; nothing is stored, so it is done at once."""
-        self.samples += samples
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
-
-    async def room(self) -> None:
-        """There is always room."""
-
-
-async def _reader(table: ReaderTable, drivers: Registry) -> Line:
-    driver = drivers.find(table.driver)
-    kind, connector = connector_of(table.url, driver)
-    what = f"reader {table.name}"
-    if kind == "tcp-listen":
-        return Line(what, "warn", f"it connects to us on {table.url}: start the service to see")
-    state = ReaderState(table.name, table.location, table.driver, redact_url(table.url))
-    notebook = _Notebook()
-    try:
-        await _listen(table, connector, drivers, notebook, state)
-    except LinkError as error:
-        return Line(what, "no", str(error))
-    if state.alarms:
-        return Line(what, "warn", "reachable; " + "; ".join(state.alarms.values()))
-    if not notebook.samples:
-        if driver.can_tell_time:
-            return Line(what, "warn", f"reachable, but it did not tell its time in {LISTEN_S:g} s")
-        return Line(what, "go", "reachable; it has no clock that can be asked")
-    best = min(notebook.samples, key=lambda sample: sample.rtt_ns)
-    ahead_ms = (best.stamp - best.utc_ns) // NS_PER_MS
-    return Line(what, "go", f"reachable; its clock says UTC{ahead_ms / 1000:+.2f} s")
-
-
-async def _listen(
-    table: ReaderTable,
-    connector: Connector,
-    drivers: Registry,
-    notebook: _Notebook,
-    state: ReaderState,
-) -> None:
-    """Talk to a reader as the service would, without its memory: no gap is asked for."""
-    driver = drivers.find(table.driver)
-    transport = await connector.connect()
-    connection = Connection(
-        session_id=0,
-        session=driver.session(Opening(options=table.options)),
-        transport=transport,
-        dial=connector.dial,
-        desk=notebook,
-        clock=SystemClock(),
-        state=state,
-    )
-    try:
-        async with asyncio.timeout(LISTEN_S):
-            await connection.run()
-    except TimeoutError:
-        return
 
 
 async def _broker(loaded: Loaded) -> AsyncIterator[Line]:
@@ -184,14 +131,22 @@ async def _broker(loaded: Loaded) -> AsyncIterator[Line]:
     if table.url == "embedded":
         from bridge.adapters.embedded_broker import require_amqtt  # noqa: PLC0415
 
-        require_amqtt()
+        try:
+            require_amqtt()
+        except ConfigError as error:
+            yield Line("broker", "no", str(error))
+            return
         yield Line("broker", "go", "embedded: comes with the service")
         return
     import aiomqtt  # noqa: PLC0415 - heavy
 
     from bridge.adapters.mqtt_link import address_of  # noqa: PLC0415
 
-    address = address_of(table.url, table.ca_file)
+    try:
+        address = address_of(table.url, table.ca_file)
+    except ConfigError as error:
+        yield Line("broker", "no", str(error))
+        return
     user, password = loaded.secrets.mqtt_username, loaded.secrets.mqtt_password
     try:
         async with aiomqtt.Client(
@@ -206,24 +161,35 @@ async def _broker(loaded: Loaded) -> AsyncIterator[Line]:
         ):
             pass
     except aiomqtt.MqttError as error:
-        yield Line("broker", "no", f"{redact_url(table.url)}: {error}")
+        why = error.__cause__ or error
+        yield Line(
+            "broker",
+            "no",
+            f"{redact_url(table.url)} cannot be used ({reason(why)}); is it running, and are "
+            "address, user and password right?",
+        )
         return
     yield Line("broker", "go", redact_url(table.url))
 
 
 async def _provider(
-    loaded: Loaded, environ: Mapping[str, str], drivers: Registry
+    loaded: Loaded, environ: Mapping[str, str], drivers: Registry, clock: Clock
 ) -> AsyncIterator[Line]:
-    if loaded.config.provider is None or loaded.config.provider.kind != "runsignup":
+    table = loaded.config.provider
+    if table is None or table.kind != "runsignup":
         yield Line("results service", "warn", "none configured: results stay on this box")
+        for line in _people_file(loaded.config, drivers):
+            yield line
         return
     from bridge.bootstrap.provider import client_of  # noqa: PLC0415 - HTTP is heavy
 
     try:
-        provider = client_of(loaded, environ, SystemClock(), drivers)
+        provider = client_of(loaded, environ, clock, drivers)
     except BridgeError as error:
         yield Line("results service", "no", str(error))
         return
+    if loaded.secrets.provider_registration_id is None:
+        yield Line("results service", "warn", CALLER)
     try:
         async with asyncio.timeout(ANSWER_S):
             async for line in _ask_provider(loaded.config, provider):
@@ -234,6 +200,27 @@ async def _provider(
         yield Line("results service", "no", str(error))
     finally:
         await provider.close()
+
+
+def _people_file(config: Config, drivers: Registry) -> Iterator[Line]:
+    table = config.provider
+    if table is None or table.participants_file is None:
+        return
+    source = ParticipantsFile(table.participants_file)
+    try:
+        text = text_of(source.read(), source.name)
+        plan = plan_import(text, {}, rules_of(config, config.bridge.timezone, drivers), whole=True)
+    except BridgeError as error:
+        yield Line("participants", "no", str(error))
+        return
+    yield from _told("participants", plan.complaints)
+    yield from _people({e.registration_id: e for some in plan.newcomers.values() for e in some})
+
+
+def _told(what: str, complaints: list[str]) -> Iterator[Line]:
+    yield from (Line(what, "warn", words) for words in complaints[:MOST])
+    if len(complaints) > MOST:
+        yield Line(what, "warn", f"and {len(complaints) - MOST} more like these")
 
 
 async def _ask_provider(config: Config, provider: ResultsProvider) -> AsyncIterator[Line]:
@@ -255,11 +242,13 @@ async def _ask_provider(config: Config, provider: ResultsProvider) -> AsyncItera
         text = f"splits {missing} will be appended" if missing else "result set and splits there"
         yield Line(f"event {event.name}", "go", text)
     people: dict[RegistrationId, Entrant] = {}
+    skipped: list[str] = []
     events = [EventId(event.id) for event in config.event]
     async for page in provider.participants(events, modified_after=None):
         people |= {entrant.registration_id: entrant for entrant in page.entrants}
-        for words in page.skipped:
-            yield Line("participants", "warn", words)
+        skipped += page.skipped
+    for line in _told("participants", skipped):
+        yield line
     for line in _people(people):
         yield line
 
@@ -275,12 +264,18 @@ def _people(people: Mapping[RegistrationId, Entrant]) -> Iterator[Line]:
     without = sum(1 for entrant in people.values() if not any(map(chip_key, entrant.chips)))
     verdict: Verdict = "no" if not people else ("warn" if without else "go")
     yield Line("participants", verdict, f"{len(people)}, {without} without a chip")
-    for chip, owners in sorted(chips.items()):
-        if len(owners) > 1:
-            yield Line("chips", "warn", f"chip {chip} is on {_who(owners)}: its reads are held")
-    for (_, bib), owners in sorted(bibs.items()):
-        if len(owners) > 1:
-            yield Line("bibs", "warn", f"bib {bib} is on {_who(owners)}")
+    shared = [
+        f"chip {chip} is on {_who(owners)}: its reads are held"
+        for chip, owners in sorted(chips.items())
+        if len(owners) > 1
+    ]
+    yield from _told("chips", shared)
+    double = [
+        f"bib {bib} is on {_who(owners)}"
+        for (_, bib), owners in sorted(bibs.items())
+        if len(owners) > 1
+    ]
+    yield from _told("bibs", double)
 
 
 def _who(owners: list[Entrant]) -> str:

@@ -21,12 +21,15 @@ def check(invocation: Invocation, *, as_json: bool) -> None:
 
     Changes nothing. Ends with 0 for go and 1 for no go.
     """
+    from bridge.adapters.logs import configure  # noqa: PLC0415
+    from bridge.adapters.system_clock import SystemClock  # noqa: PLC0415
     from bridge.bootstrap.checking import run_checks  # noqa: PLC0415 - readers, HTTP, MQTT
 
     loaded = invocation.load()
+    configure(form="console", level="error", secrets=loaded.secret_values(), environ={})
     if not as_json:
         click.echo(f"{loaded.path}: no mistakes. Trying readers and services...", err=True)
-    found = asyncio.run(run_checks(loaded, invocation.drivers(), os.environ))
+    found = asyncio.run(run_checks(loaded, invocation.drivers(), os.environ, SystemClock()))
     stops = [line for line in found if line.verdict == "no"]
     if as_json:
         rows = [{"what": line.what, "verdict": line.verdict, "text": line.text} for line in found]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridge.app.clock_words import clock_words
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_table
 from bridge.errors import BridgeError
@@ -150,8 +151,8 @@ def _picture(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> "Rende
         return "Starting readers, broker, results service and the bridge..."
     readers = Table("reader", "protocol", "state", "reads", "its clock", box=None)
     for reader in status["readers"]:
-        offset = reader["clock_offset_ms"]
-        wrong = "" if offset is None else f"{-offset / 1000:+.1f} s"
+        ahead = reader["clock_ahead_ms"]
+        wrong = "" if ahead is None else clock_words(ahead)
         colour = "green" if reader["state"] == "connected" else "red"
         readers.add_row(
             reader["name"],

@@ -18,7 +18,7 @@ from bridge.app.simulation import Mat, people, plan
 from bridge.cli.invocation import Invocation
 from bridge.domain.clocks import ZoneClock
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Chip, StampForm
-from bridge.driver_api import Driver, Opening, Read, Sighting
+from bridge.driver_api import Driver, Emulator, Opening, Read, Sighting
 from bridge.errors import UsageError
 
 REPORT_S = 10.0
@@ -49,7 +49,7 @@ class Plan:
 @click.option("--rate", type=click.FloatRange(min=0.01), default=1.0, show_default=True,
               help="Reads a second, without --from and --runners.")  # fmt: skip
 @click.option("--speed", type=click.FloatRange(min=0.01), default=1.0, show_default=True,
-              help="Play --from so many times faster; stamps stay as they are.")  # fmt: skip
+              help="Play --from (with its own stamps) or --runners faster.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--zone", default="UTC", show_default=True, help="Zone of the reader's wall clock.")
 @click.option("--clock-offset", type=float, default=0.0, metavar="S",
@@ -82,25 +82,42 @@ def emulate(  # noqa: PLR0913 - one parameter per option
     garbage: float,
     out_of_order: float,
 ) -> None:
-    r"""Be a reader of kind DRIVER until Ctrl-C, in its real wire protocol.
+    """Be a reader of kind DRIVER until Ctrl-C, in its real wire protocol.
 
     \b
     chip-bridge emulate ipico --listen 127.0.0.1:10000 --runners 50
     chip-bridge emulate race-result --listen :3601 --rate 20 --clock-offset 3600
     chip-bridge emulate ipico --pty /tmp/reader --from capture.log --speed 10
-    """
+    """  # noqa: D301 - click wants the real character
     if (listen is None) == (pty is None):
-        raise click.UsageError("say where: --listen HOST:PORT or --pty LINK")
-    found = invocation.drivers().find(driver)
+        raise click.UsageError("Say where: --listen HOST:PORT or --pty LINK.")
+    if file is not None and runners is not None:
+        raise click.UsageError("Say what to send: --from FILE or --runners N.")
+    drivers = invocation.drivers()
+    if driver not in drivers.names():
+        raise UsageError(drivers.unknown(driver))
+    found = drivers.find(driver)
     faults = Faults(drop_after=drop_after, garbage=garbage, out_of_order=out_of_order, seed=seed)
     clock = SystemClock()
     skew = int(clock_offset * NS_PER_S)
     if found.stamp_form is StampForm.NAIVE:
         skew += zone_skew_ns(zone, clock.utc_ns())
-    host = EmulatorHost(found.emulator(_options(options)), clock, skew_ns=skew, faults=faults)
+    host = EmulatorHost(emulator_of(found, options), clock, skew_ns=skew, faults=faults)
     source = Plan(file=file, runners=runners, rate=rate, speed=speed, seed=seed, seconds=seconds)
     player = _player(found, host, source)
     asyncio.run(_serve(found, host, listen, pty, player))
+
+
+def emulator_of(driver: Driver, options: tuple[str, ...]) -> Emulator:
+    """Return the software reader with its options, each ``KEY=VALUE`` (JSON, else text).
+
+    Raises:
+        UsageError: One is not so, or the emulator does not take it.
+    """
+    try:
+        return driver.emulator(_options(options))
+    except ValueError as error:
+        raise UsageError(f"--option: {error}") from None
 
 
 async def _serve(
@@ -116,7 +133,10 @@ async def _serve(
             port = await host.listen(name, port)
             click.echo(f"{driver.title} on {name}:{port}; Ctrl-C ends it.", err=True)
         elif pty is not None:
-            group.create_task(host.serve_pty(pty), name="pty")
+            device = group.create_task(host.serve_pty(pty), name="pty")
+            await asyncio.sleep(0)  # the link is made, or it cannot be
+            if device.done():
+                return
             click.echo(f"{driver.title} on {pty}; Ctrl-C ends it.", err=True)
         group.create_task(host.run(), name="time")
         group.create_task(_report(host), name="report")
@@ -159,7 +179,8 @@ async def play_race(driver: Driver, host: EmulatorHost, source: Plan) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     for sight in race.sights:
-        await asyncio.sleep(max(0.0, began + sight.at_ns / NS_PER_S - loop.time()))
+        due_s = sight.at_ns / NS_PER_S / source.speed
+        await asyncio.sleep(max(0.0, began + due_s - loop.time()))
         chip = driver.example_chip(sight.bib)
         await host.sight(_now(host, chip, rssi=sight.rssi, antenna=sight.antenna))
 

@@ -8,6 +8,7 @@ import click
 from bridge.adapters.emulator_host import parse_listen
 from bridge.adapters.system_clock import SystemClock
 from bridge.cli.invocation import Invocation
+from bridge.errors import UsageError
 
 
 @click.command()
@@ -17,6 +18,8 @@ from bridge.cli.invocation import Invocation
 @click.option("--participants", type=click.Path(path_type=Path, exists=True), metavar="FILE",
               help="CSV or JSON; without it a race is made up.")  # fmt: skip
 @click.option("--runners", type=click.IntRange(min=0), default=100, show_default=True)
+@click.option("--chips", "driver", default="ipico", show_default=True, metavar="DRIVER",
+              help="Made-up runners wear the chips this emulated reader sends.")  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--fail", "fails", multiple=True, metavar="KIND:SHARE",
               help="Fail on purpose, such as 503:0.2 or reset:0.05; may be repeated.")  # fmt: skip
@@ -26,12 +29,13 @@ from bridge.cli.invocation import Invocation
               help="Cut every connection for so long after the start.")  # fmt: skip
 @click.pass_obj
 def sandbox(
-    invocation: Invocation,  # noqa: ARG001 - click passes it
+    invocation: Invocation,
     *,
     listen: str,
     state: Path | None,
     participants: Path | None,
     runners: int,
+    driver: str,
     seed: int,
     fails: tuple[str, ...],
     latency: float,
@@ -47,9 +51,13 @@ def sandbox(
     from bridge.adapters.sandbox.race import open_race  # noqa: PLC0415
     from bridge.adapters.sandbox.server import serve  # noqa: PLC0415
 
+    drivers = invocation.drivers()
+    if driver not in drivers.names():
+        raise UsageError(drivers.unknown(driver))
+    chip = drivers.find(driver).example_chip
     clock = SystemClock()
     now_s = clock.utc_ns() // 1_000_000_000
-    race = open_race(state, participants, runners=runners, seed=seed, now_s=now_s)
+    race = open_race(state, participants, runners=runners, seed=seed, chip=chip, now_s=now_s)
     made = Sandbox(
         race,
         clock,

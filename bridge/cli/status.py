@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bridge.adapters.web.client import ask
+from bridge.app.clock_words import clock_words
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_json_lines, show_table
 
@@ -47,7 +48,7 @@ def show(found: Mapping[str, Any]) -> None:
     for alarm in found["alarms"]:
         click.secho(f"! {alarm}", fg="red")
     show_table(
-        ("reader", "location", "state", "reads", "rejected", "last byte", "clock offset"),
+        ("reader", "location", "state", "reads", "bad", "last byte", "its clock"),
         (
             (
                 reader["name"],
@@ -72,5 +73,5 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def _offset(reader: Mapping[str, Any]) -> str:
-    offset, error = reader["clock_offset_ms"], reader["clock_error_ms"]
-    return "" if offset is None else f"{offset} ms ± {error}"
+    ahead = reader["clock_ahead_ms"]
+    return "" if ahead is None else clock_words(ahead)

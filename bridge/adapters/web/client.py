@@ -1,8 +1,10 @@
 """Ask the running service something over its Unix socket, from another process."""
 
 import http.client
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +21,20 @@ class NotRunning(BridgeError):  # noqa: N818
     """No service answers on the socket."""
 
 
+@contextmanager
+def short_name(path: Path) -> Iterator[str]:
+    """Give a name for a socket that fits its 107 bytes, however deep the folder is.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 class _Unix(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=WAIT_S)
@@ -28,7 +44,8 @@ class _Unix(http.client.HTTPConnection):
         """Connect to the socket file."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(WAIT_S)
-        self.sock.connect(str(self._path))
+        with short_name(self._path) as name:
+            self.sock.connect(name)
 
 
 def ask(data_dir: Path, action: str, asked: Mapping[str, object], *, changes: bool) -> Any:  # noqa: ANN401 - JSON
@@ -68,4 +85,5 @@ def ask(data_dir: Path, action: str, asked: Mapping[str, object], *, changes: bo
 
 
 def _error(status: int) -> type[BridgeError]:
-    return {400: UsageError, 404: NotFound}.get(status, BridgeError)
+    usage = dict.fromkeys((400, 413, 415), UsageError)
+    return {**usage, 404: NotFound}.get(status, BridgeError)

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from bridge.adapters.http_server import listening
-from bridge.adapters.web.client import SOCKET_NAME
+from bridge.adapters.web.client import SOCKET_NAME, short_name
 
 
 def bind_unix(folder: Path) -> socket.socket:
@@ -19,7 +19,8 @@ def bind_unix(folder: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     old = os.umask(0o117)
     try:
-        sock.bind(str(path))
+        with short_name(path) as name:
+            sock.bind(name)
     except OSError:
         sock.close()
         raise
