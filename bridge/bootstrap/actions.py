@@ -1,14 +1,16 @@
 """The table of actions, bound to one race."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, count, takewhile
 from typing import TYPE_CHECKING
 
 from bridge.adapters.store.importing import import_reads
+from bridge.adapters.store.lines import is_head
 from bridge.app.actions import Action, Actions
 from bridge.app.people_csv import Assignment, plan_import
 from bridge.app.ports import Store
 from bridge.app.posting import WouldPost
-from bridge.app.request_fields import flag
+from bridge.app.request_fields import flag, number
 from bridge.bootstrap.core import Core
 from bridge.domain.entrants import Entrant
 from bridge.domain.rules import EventId
@@ -193,8 +195,11 @@ class _Bound:
         text = asked.get("lines")
         if not isinstance(text, str):
             raise UsageError("lines must be the text of a JSON Lines file")
-        lines = (line.encode() for line in text.splitlines())
-        return await import_lines(self._core, lines, str(asked.get("source", "api")))
+        lines = text.encode().split(b"\n")
+        heads = sum(1 for _ in takewhile(is_head, lines))
+        first = number(asked, "first") if "first" in asked else heads + 1
+        numbers = chain(range(1, heads + 1), count(first))
+        return await import_lines(self._core, lines, str(asked.get("source", "api")), numbers)
 
     async def pull(self, asked: Mapping[str, object], _author: str) -> object:
         whole = flag(asked, "whole")
@@ -249,10 +254,17 @@ async def apply_import(
         await store.assign(assignment.registration_id, bib=assignment.bib, chips=assignment.chips)
 
 
-async def import_lines(core: Core, lines: Iterable[bytes], source: str) -> Json:
+async def import_lines(
+    core: Core, lines: Iterable[bytes], source: str, line_numbers: Iterable[int] | None = None
+) -> Json:
     """Store exported reads; the housekeeper places them at its next turn."""
     report = await import_reads(
-        core.store, lines, numbers=core.intake, clock=core.clock, source=source
+        core.store,
+        lines,
+        numbers=core.intake,
+        clock=core.clock,
+        source=source,
+        line_numbers=line_numbers,
     )
     if report.taken:
         core.timing.imported(core.intake.next_id)

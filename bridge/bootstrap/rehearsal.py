@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bridge.adapters.embedded_broker import require_amqtt
 from bridge.adapters.emulator_host import EmulatorHost
 from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
@@ -141,7 +142,15 @@ class Rehearsal:
         return Sandbox(race, self._clock, keys={KEY: SECRET})
 
     async def run(self) -> None:
-        """Run the race from the readers' start to the last confirmed post."""
+        """Run the race from the readers' start to the last confirmed post.
+
+        Raises:
+            UsageError: A port is taken.
+            BridgeError: The service does not come up.
+        """
+        require_amqtt()
+        for port in (self.port, self.port + 1):
+            _must_be_free(port)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         sock = bind("127.0.0.1", 0)
         async with asyncio.TaskGroup() as group:
@@ -181,7 +190,7 @@ class Rehearsal:
         self.gun_ns = self._clock.utc_ns() // NS_PER_S * NS_PER_S + 5 * NS_PER_S
         gun = datetime.fromtimestamp(self.gun_ns // NS_PER_S, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         text = _CONFIG.format(
-            folder=self.folder,
+            folder=str(self.folder).replace("\\", "\\\\").replace('"', '\\"'),
             gun=gun,
             service=service_port,
             broker=self.port + 1,
@@ -311,6 +320,15 @@ def _wrong(posted: object, right_ns: int | None) -> str | None:
     if abs(off_ns) > TOLERANCE_NS:
         return f"is {posted}, wrong by {off_ns / NS_PER_S:+.3f} s"
     return None
+
+
+def _must_be_free(port: int) -> None:
+    try:
+        bind("127.0.0.1", port).close()
+    except UsageError:
+        raise UsageError(
+            f"port {port} of this machine is taken; choose others with --port (it takes two)"
+        ) from None
 
 
 async def _listen(host: EmulatorHost) -> int:

@@ -48,7 +48,7 @@ def decode(
     container: str,
     link: str,
 ) -> int:
-    r"""Put the bytes of FILE (or of the standard input) through the driver DRIVER.
+    """Put the bytes of FILE (or of the standard input) through the driver DRIVER.
 
     Prints one JSON object per event, and on stderr an account of every byte. Nothing is sent to
     any reader.
@@ -56,7 +56,7 @@ def decode(
     \b
     chip-bridge decode ipico race.log
     nc 10.0.0.51 10000 | chip-bridge decode ipico
-    """
+    """  # noqa: D301 - click wants the real character
     drivers = invocation.drivers()
     if driver not in drivers.names():
         raise UsageError(drivers.unknown(driver))

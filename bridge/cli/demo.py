@@ -1,7 +1,9 @@
 """`demo`: the whole system rehearsed on this machine, watched live, and its books balanced."""
 
 import asyncio
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import webbrowser
@@ -15,7 +17,7 @@ import click
 from bridge.app.clock_words import clock_words
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, show_json, show_table
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -60,6 +62,8 @@ def demo(
     """
     from bridge.bootstrap.rehearsal import Rehearsal  # noqa: PLC0415 - the whole system
 
+    if keep is not None and keep.is_dir() and any(keep.iterdir()):
+        raise UsageError(f"{keep} is not empty; --keep wants a new folder")
     folder = (keep or Path(tempfile.mkdtemp(prefix="chip-bridge-demo-"))).resolve()
     rehearsal = Rehearsal(
         folder,
@@ -85,6 +89,9 @@ async def _watched(rehearsal: "Rehearsal", *, quiet: bool, browser: bool) -> "Bo
     """Run the race with its screen; the books are read before the service goes down."""
     from bridge.adapters.web.client import ask  # noqa: PLC0415
 
+    # Whoever ends us, ends the service below us too.
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: os.kill(os.getpid(), signal.SIGINT))
     found: dict[str, Any] = {}
     rehearsal.before_stop = lambda: found.update(
         ask(rehearsal.data_dir, "books", {}, changes=False)
@@ -136,10 +143,15 @@ def _line(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> None:
     up = sum(reader["state"] == "connected" for reader in status["readers"])
     posted = status["link_facts"].get("results", {}).get("posted", 0)
     click.echo(
-        f"{rehearsal.race_s:5.1f} s  {up}/{len(status['readers'])} readers  {reads} reads  "
+        f"{_race_clock(rehearsal):>12}  {up}/{len(status['readers'])} readers  {reads} reads  "
         f"{status['queues']['crossings']} crossing messages  {event['started']} started  "
         f"{event['finished']} finished  {posted} rows confirmed by the results service"
     )
+
+
+def _race_clock(rehearsal: "Rehearsal") -> str:
+    seconds = rehearsal.race_s
+    return f"{seconds:.1f} s" if seconds >= 0 else f"gun in {-seconds:.1f} s"
 
 
 def _picture(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> "RenderableType":
@@ -165,7 +177,7 @@ def _picture(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> "Rende
     posted = status["link_facts"].get("results", {}).get("posted", 0)
     numbers = Table.grid(padding=(0, 2))
     facts: dict[str, object] = {
-        "race clock": f"{rehearsal.race_s:.1f} s",
+        "race clock": _race_clock(rehearsal),
         "started": event["started"],
         "on course": event["on_course"],
         "finished": event["finished"],

@@ -75,7 +75,7 @@ def _people(invocation: Invocation, text: str, *, as_json: bool) -> None:
     )
 
 
-@participants.command()
+@participants.command(short_help="List unknown chips, and people without one.")
 @json_option
 @click.pass_obj
 def unmatched(invocation: Invocation, *, as_json: bool) -> None:

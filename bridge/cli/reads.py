@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from bridge.adapters.store.lines import is_head
 from bridge.adapters.web.client import NotRunning, ask
 from bridge.cli.invocation import Invocation
 from bridge.cli.output import json_option, say_each, show_json, show_table
@@ -23,7 +24,7 @@ def reads() -> None:
     """Export and import raw reads as JSON Lines, complete and loss-free."""
 
 
-@reads.command()
+@reads.command(short_help="Write the whole journal to a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.pass_obj
 def export(invocation: Invocation, file: Path) -> None:
@@ -60,7 +61,7 @@ def _counting(out: BinaryIO) -> Any:  # noqa: ANN401 - a callable taking bytes
     return write
 
 
-@reads.command("import")
+@reads.command("import", short_help="Take the reads of a file in.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @json_option
 @click.pass_obj
@@ -97,28 +98,24 @@ def _parcels(file: Path) -> Iterator[dict[str, object]]:
     """Cut the file; what events refer to (header, sessions) goes with every parcel."""
     heads: list[bytes] = []
     lines: list[bytes] = []
-    number = first = 1
+    number = first = 0
     with file.open("rb") as source:
         for number, line in enumerate(source, start=1):
             if is_head(line):
                 heads.append(line)
-            else:
-                lines.append(line)
+                continue
+            first = first if lines else number
+            lines.append(line)
             if len(lines) >= LINES_AT_ONCE:
                 yield _parcel(file, heads, lines, first)
-                lines, first = [], number + 1
-    if lines or number == len(heads):
+                lines = []
+    if lines:
         yield _parcel(file, heads, lines, first)
 
 
 def _parcel(file: Path, heads: list[bytes], lines: list[bytes], first: int) -> dict[str, object]:
     text = b"".join([*heads, *lines]).decode("utf-8", "replace")
     return {"lines": text, "source": file.name, "first": first}
-
-
-def is_head(line: bytes) -> bool:
-    """Say whether other lines need this one."""
-    return line.startswith((b'{"export"', b'{"session"'))
 
 
 async def _import_alone(invocation: Invocation, file: Path) -> Any:  # noqa: ANN401 - JSON

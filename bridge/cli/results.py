@@ -31,7 +31,7 @@ def results() -> None:
     """Show results: `results [EVENT]`, `results export FILE`, `results preview`."""
 
 
-@results.command()
+@results.command(short_help="Show results, finishers in order of place.")
 @click.argument("event", required=False)
 @json_option
 @click.pass_obj
@@ -68,7 +68,7 @@ def _shown(row: Row) -> tuple[object, ...]:
     )
 
 
-@results.command()
+@results.command(short_help="Show what would be posted.")
 @click.argument("event", required=False)
 @json_option
 @click.pass_obj
@@ -96,7 +96,7 @@ def preview(invocation: Invocation, event: str | None, *, as_json: bool) -> None
 FORMATS = ("csv", "json", "runsignup-csv")
 
 
-@results.command()
+@results.command(short_help="Write results to a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--event", help="Only this event.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True)
@@ -151,7 +151,7 @@ def _csv(blocks: Iterable[Row], *, plain: bool) -> str:
 def why(invocation: Invocation, bib: int | None, *, chip: str | None, as_json: bool) -> None:
     """Show every read of BIB, whether it counts, and the rule that decided."""
     if (bib is None) == (chip is None):
-        raise click.UsageError("say which: chip-bridge why BIB, or chip-bridge why --chip CHIP")
+        raise click.UsageError("Say which: `chip-bridge why BIB` or `why --chip CHIP`.")
     found = carry_out(invocation, "why", {"bib": bib, "chip": chip}, changes=False)
     if as_json:
         show_json(found)
@@ -159,10 +159,12 @@ def why(invocation: Invocation, bib: int | None, *, chip: str | None, as_json: b
     for block in found:
         for line in _about(block):
             click.echo(line)
+        days = {(r["at"] or "")[:10] for r in block["reads"]}
+        cut = slice(11, 23) if len(days) == 1 else slice(5, 23)
         show_table(
             ("time", "location", "reader", "chip", "state", "why"),
             (
-                (r["at"], r["location"], r["reader"], r["chip"], r["state"], r["why"])
+                ((r["at"] or "")[cut], r["location"], r["reader"], r["chip"], r["state"], r["why"])
                 for r in block["reads"]
             ),
             empty="No read of this runner here.",

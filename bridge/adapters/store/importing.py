@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Protocol
 
 import orjson
@@ -89,17 +90,19 @@ async def import_reads(
     clock: Clock,
     source: str,
     taken: Callable[[Sequence[SessionRow], Batch], None] | None = None,
+    line_numbers: Iterable[int] | None = None,
 ) -> ImportReport:
     """Store what `lines` hold, in parcels of 500, each durable before the next is read.
 
     Rows get new ids, unless the store is empty or is the one that was exported: then ids stay, and
     what is there already is not taken again. `taken` is told each parcel once it is durable.
+    `line_numbers` names the lines in complaints; without it they count from 1.
 
     Raises:
         JournalError: The store does not take it.
     """
     intake = _Importer(store, numbers, clock, source)
-    for number, line in enumerate(lines, start=1):
+    for number, line in zip(line_numbers or count(1), lines, strict=False):
         if not line.strip():
             continue
         try:

@@ -76,6 +76,11 @@ def event_line(row: EventRow, session: SessionRow | None) -> bytes:
     return _dump(line)
 
 
+def is_head(line: bytes) -> bool:
+    """Say whether a line is one that others need: the header, or a session."""
+    return line.startswith((b'{"export"', b'{"session"'))
+
+
 def parse(line: bytes | str) -> Line:
     """Return what a line says.
 
