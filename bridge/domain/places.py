@@ -56,13 +56,17 @@ def standing_order(result: Result) -> tuple[int, int, int, int]:
 class Ranking:
     """The places of one event, kept up to date: only what moved is numbered again."""
 
-    __slots__ = ("_changed", "_event", "_from", "_order", "_results")
+    __slots__ = ("_changed", "_event", "_from", "_order", "_results", "_settled", "_until")
 
     def __init__(self, event: EventRules) -> None:
         self._event = event
         self._results: dict[RegistrationId, Result] = {}
         self._order: list[tuple[int, RegistrationId]] = []
         self._from: int | None = None
+        self._until = 0
+        """Behind this index the order is what it was, but for a shift."""
+        self._settled = 0
+        """Number of finishers when places were last given."""
         self._changed: dict[RegistrationId, Result | None] = {}
 
     def put(self, result: Result) -> None:
@@ -95,22 +99,37 @@ class Ranking:
             self._renumber_from(index)
 
     def _renumber_from(self, index: int) -> None:
-        self._from = index if self._from is None else min(self._from, index)
+        if self._from is None:
+            self._from, self._until = index, index
+        self._from = min(self._from, index)
+        self._until = max(self._until, index) + 1  # what comes later may shift it by one
 
     def _remember(self, who: RegistrationId, told: Result | None) -> None:
         """Keep what was last told of a runner, to see later whether it really changed."""
         self._changed.setdefault(who, told)
 
     def settle(self) -> None:
-        """Number again behind the first change."""
+        """Number again from the first change on, and no further than anything moved."""
         if self._from is None:
             return
-        for place, who in _numbered(self._order, self._from, share=self._event.share_places):
+        end = len(self._order)
+        if end == self._settled:
+            end = self._behind_ties(min(end, self._until + 1))
+        numbered = _numbered(self._order[:end], self._from, share=self._event.share_places)
+        for place, who in numbered:
             result = self._results[who]
             if result.place != place:
                 self._remember(who, result)
                 self._results[who] = replace(result, place=place)
         self._from = None
+        self._settled = len(self._order)
+
+    def _behind_ties(self, index: int) -> int:
+        """Return the first index from here on whose time differs from the one before."""
+        order = self._order
+        while 0 < index < len(order) and order[index][0] == order[index - 1][0]:
+            index += 1
+        return index
 
     def take(self) -> tuple[list[Result], list[Result]]:
         """Return (results that changed, results as told that no longer exist) since last time."""

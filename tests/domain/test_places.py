@@ -2,7 +2,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.domain.entrants import RegistrationId
@@ -54,14 +54,15 @@ def test_only_rows_whose_place_changed_are_told_again() -> None:
 
 
 @given(st.integers(0, 2**32))
+@settings(max_examples=300)
 def test_kept_up_to_date_equals_computed_anew(seed: int) -> None:
     rng = Random(seed)
     share = rng.random() < 0.5
     ranking = Ranking(event(share=share))
     held: dict[int, Result] = {}
     told: dict[int, Result] = {}
-    for _ in range(rng.randint(1, 40)):
-        number = rng.randint(1, 8)
+    for _ in range(rng.randint(1, 60)):
+        number = rng.randint(1, 12)
         if rng.random() < 0.2:
             held.pop(number, None)
             ranking.drop(RegistrationId(number))
