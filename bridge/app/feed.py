@@ -233,11 +233,15 @@ class Feed:
         """Read the next page of the log; False when everything offered has been sent."""
         if self._next > self._last:
             return False
-        upto = min(self._next + PAGE - 1, self._last)
-        self._queue.extend(self._log.crossings(self._next, upto))
-        if not self._queue:  # a hole in a salvaged log: nothing will ever fill it
-            self._next = upto + 1
-            return self._refill()
+        row = next(iter(self._log.crossings(self._next, self._last)), None)
+        if row is None:  # a hole up to the end in a salvaged log: nothing will ever fill it
+            self._next = self._last + 1
+            if not self._flight:
+                self._acked = self._last
+                self._marks.clear()
+            return False
+        upto = min(row.seq + PAGE - 1, self._last)
+        self._queue.extend(self._log.crossings(row.seq, upto))
         return True
 
     def _taken(self, epoch: int, seq: int, refused: str | None) -> None:
