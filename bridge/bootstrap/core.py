@@ -91,7 +91,7 @@ class Core:
     async def recall(self) -> None:
         """Bring the results up to the journal: at start, and whenever earlier times change."""
         await self.operations.entrants_changed()
-        self.timing.set_marks(self.store.marks())
+        await self.intake.tell(self.timing.set_marks(self.store.marks()))
         emission = await self.timing.rebuild(self.standings)
         await self.intake.tell(emission)
         self.marker_guns.recall()
