@@ -144,8 +144,11 @@ class Walk:
         return self._start is not None
 
     def goes_on(self, passing: Passing) -> bool:
-        """Return whether a new passing changes nothing about those judged before it."""
-        if passing.time <= self._until or self._ignored:
+        """Return whether a new passing changes nothing about those judged before it.
+
+        Ask only where no crossing is to be ignored.
+        """
+        if passing.time <= self._until:
             return False
         if self._t0 is None or passing.location != self._course.start:
             return True

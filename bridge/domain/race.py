@@ -295,7 +295,9 @@ class Race:
         if until is not None and (since is None or since <= until or walked.start != books.start):
             self._tracks.renew(books)
             return
-        books.start, books.walk = walked.start, walked
+        books.start = walked.start
+        # An ignore mark means the nearest crossing, which may be one that is yet to come.
+        books.walk = None if runner.facts.ignores else walked
         for passing, verdict in zip(ordered, verdicts, strict=True):
             if passing.verdict != verdict:
                 passing.verdict, passing.settled = verdict, False

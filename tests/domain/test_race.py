@@ -146,6 +146,16 @@ def test_passings_that_count_for_nothing_are_kept_as_numbers_and_come_back_when_
     assert result.clock_ns == seconds(2010)
 
 
+def test_an_ignore_mark_made_before_the_crossing_moves_to_the_nearest() -> None:
+    scene = Scene()
+    scene.race.set_marks([mark(MarkKind.IGNORE, location=FINISH, at=instant(2000))])
+    scene.race.take()
+    scene.seen(FINISH, 1900)
+    assert scene.told() == [("provisional", 1900, "ignored", 1)]
+    scene.seen(FINISH, 1990)
+    assert sorted(t[1:3] for t in scene.told()) == [(1900, "used"), (1990, "ignored")]
+
+
 def test_a_parked_chip_costs_no_memory_per_read() -> None:
     scene = Scene()
     for second in range(300):
