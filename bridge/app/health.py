@@ -16,8 +16,6 @@ from bridge.domain.reads import NS_PER_MS, NS_PER_S
 from bridge.domain.rules import Rules
 
 Json = dict[str, object]
-SILENCE_S = 10.0
-"""A connected reader whose last byte is older than this is named in the alarms."""
 CLOCK_ERROR_NS = 100 * NS_PER_MS
 """A host clock with a larger bound of error is not good enough to time by."""
 

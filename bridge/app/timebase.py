@@ -1,7 +1,8 @@
 """Place reads in time: each reader's policy, samples and arrivals, from what was journalled."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from functools import partial
+from itertools import groupby, repeat
 from operator import itemgetter
 
 from bridge.app.ports import ClockSample, EventRow, SessionRow
@@ -27,18 +28,6 @@ class HostTime:
 
     def __init__(self, bases: Mapping[str, int]) -> None:
         self._bases = dict(bases)
-
-    def learn(self, boot_id: str, base_ns: int) -> bool:
-        """Take UTC minus CLOCK_BOOTTIME of a synchronised moment; say whether it is the first."""
-        if boot_id in self._bases:
-            return False
-        self._bases[boot_id] = base_ns
-        return True
-
-    @property
-    def bases(self) -> Mapping[str, int]:
-        """Boot id -> UTC minus CLOCK_BOOTTIME."""
-        return self._bases
 
     def utc(self, boot_id: str, boot_ns: int, utc_ns: int) -> int:
         """Return UTC of a moment recorded as (`boot_ns`, `utc_ns`).
@@ -211,26 +200,25 @@ class TimeBase:
 
 
 _ARRIVAL = itemgetter(1, 3)
-_STAMP = itemgetter(6)
-_new = tuple.__new__
+_make_read = partial(tuple.__new__, TimedRead)
 
 
 def timed_reads(rows: Sequence[EventRow], reader: ReaderTime, arrived_ns: int) -> list[TimedRead]:
     """Return the reads of READ rows of one reader that arrived together, placed in time."""
-    stamps = list(map(_STAMP, rows))
-    name = reader.rules.name
-    form = rows[0][7]
+    # Column by column, without a line of Python for each read: this is the hot path.
+    columns = zip(*rows, strict=True)
+    numbers, _, _, _, _, chips, stamps, forms, antennas, rssis, _, keys, _, _ = columns
+    form = forms[0]
     shift = reader.shift(min(stamps), max(stamps), form, arrived_ns)
-    if shift is None or form != rows[-1][7]:
+    if shift is None or form != forms[-1]:
         return [_timed_read(row, reader, arrived_ns) for row in rows]
-    # One tuple per read and nothing else: this is the hot path.
-    return [
-        _new(
-            TimedRead,
-            (number, stamp + shift, chip, name, rssi, antenna, key or (chip, stamp)),
-        )
-        for number, _, _, _, _, chip, stamp, _, antenna, rssi, _, key, _, _ in rows
-    ]
+    times = stamps if shift == 0 else map(shift.__add__, stamps)
+    identities: Iterable[object] = zip(chips, stamps, strict=True)
+    if any(keys):
+        identities = (key or pair for key, pair in zip(keys, identities, strict=True))
+    name = repeat(reader.rules.name)
+    made = zip(numbers, times, chips, name, rssis, antennas, identities, strict=False)
+    return list(map(_make_read, made))
 
 
 def _timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead:
