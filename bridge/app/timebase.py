@@ -230,10 +230,15 @@ def _timed_read(row: EventRow, reader: ReaderTime, arrived_ns: int) -> TimedRead
         reader.rules.name,
         row[9],
         row[8],
-        row[11] or (chip, row[6]),
+        _identity(row),
     )
 
 
 def _placeless(row: EventRow, reader: str) -> TimedRead:
     chip = row[5] or ""
-    return TimedRead(row[0], BAD, chip, reader, row[9], row[8], row[11] or (chip, row[6]))
+    return TimedRead(row[0], BAD, chip, reader, row[9], row[8], _identity(row))
+
+
+def _identity(row: EventRow) -> tuple[str, int] | str:
+    """Return what makes two rows of a reader the same read; without a stamp each is its own."""
+    return row[11] or (row[5] or "", row[6] if row[7] != StampForm.ABSENT else -row[0])
