@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 
+from bridge.adapters.store.events import insert_events
 from bridge.adapters.store.recent import Generation
 from bridge.adapters.store.schema import COMMIT_NOTE
 from bridge.app.ports import Batch, EventRow
@@ -72,7 +73,6 @@ def in_words(error: Exception, folder: str) -> str:
     return f"the disk of {folder} fails ({error}): reads wait in memory, change the card or disk"
 
 
-_EVENT = "INSERT INTO events VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SAMPLE = (
     "INSERT INTO samples(session, utc_ns, boot_ns, rtt_ns, stamp, form, step)"
     " VALUES(?, ?, ?, ?, ?, ?, ?)"
@@ -83,9 +83,7 @@ _MEMORY = "INSERT OR REPLACE INTO memories VALUES(?, ?)"
 
 def write_batches(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     """Insert everything in `batches`, in order."""
-    rows = chain.from_iterable(batch.rows for batch in batches)
-    # sqlite3 binds an exact tuple a quarter faster than a NamedTuple
-    connection.executemany(_EVENT, map(tuple, rows))
+    insert_events(connection, list(chain.from_iterable(batch.rows for batch in batches)))
     for batch in batches:
         if batch.samples:
             connection.executemany(_SAMPLE, batch.samples)
