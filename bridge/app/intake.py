@@ -1,8 +1,10 @@
 """The desk where readers hand in: rows for the journal, folded at once, told once durable."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import count, groupby, repeat
+from typing import Protocol, cast
 
 import orjson
 import structlog
@@ -19,7 +21,7 @@ BACKLOG = 20_000
 """Rows not yet durable above which the links stop reading their sockets."""
 
 _READ = int(Kind.READ)
-_new = tuple.__new__
+_make_row = partial(tuple.__new__, EventRow)
 
 
 class Outlet(Protocol):
@@ -120,22 +122,20 @@ class Intake:
         rows: list[EventRow] = []
         reads: list[EventRow] = []
         markers: list[tuple[Marker, EventRow]] = []
-        row_id = self._next_id
-        for event in kept:
-            if type(event) is Read:
-                raw, chip, stamp, form, antenna, rssi, _, seq, key = event
-                row = _new(EventRow, (
-                    row_id, session, _READ, utc_ns, boot_ns, chip, stamp, form,
-                    antenna, rssi, seq, key, raw, None,
-                ))  # fmt: skip
-                reads.append(row)
-            else:
-                row = other_row(row_id, session, event, utc_ns, boot_ns)
+        first = self._next_id
+        for kind, run in groupby(kept, key=type):
+            if kind is Read:
+                some = cast("Iterable[Read]", run)
+                made = read_rows(first + len(rows), session, some, utc_ns, boot_ns)
+                rows += made
+                reads += made
+                continue
+            for event in run:
+                row = other_row(first + len(rows), session, event, utc_ns, boot_ns)
                 if isinstance(event, Marker):
                     markers.append((event, row))
-            rows.append(row)
-            row_id += 1
-        self._next_id = row_id
+                rows.append(row)
+        self._next_id = first + len(rows)
         emission = self._follow(samples, reads)
         batch = Batch(rows=rows, samples=samples, crossings=emission.crossings)
         reader = self._readers[session]
@@ -180,6 +180,22 @@ class Intake:
             self._outlet.told(emission)
         if reads and self.on_reads is not None:
             self.on_reads(reads)
+
+
+def read_rows(
+    first_id: int, session: int, reads: Iterable[Read], utc_ns: int, boot_ns: int
+) -> list[EventRow]:
+    """Return the rows of reads that arrived together, at least one.
+
+    Made column by column, without a line of Python for each: this is the hot path.
+    """
+    raws, chips, stamps, forms, antennas, rssis, _, seqs, keys = zip(*reads, strict=True)
+    # plain integers: SQLite takes each member of an enumeration for something to be adapted
+    same_form = forms.count(forms[0]) == len(forms)
+    plain = repeat(int(forms[0])) if same_form else map(int, forms)
+    head = (count(first_id), repeat(session), repeat(_READ), repeat(utc_ns), repeat(boot_ns))
+    tail = (chips, stamps, plain, antennas, rssis, seqs, keys, raws, repeat(None))
+    return list(map(_make_row, zip(*head, *tail, strict=False)))
 
 
 def other_row(row_id: int, session: int, event: Kept, utc_ns: int, boot_ns: int) -> EventRow:

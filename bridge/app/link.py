@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 COALESCE_S = 0.005
 """While a reader is busy its socket is left alone this long: a wake-up costs more than a read."""
 TICK_S = 1.0
+_ONLY_READS = frozenset({Read})
 CLOCK_WAIT_NS = 5 * NS_PER_S
 """An answer to a clock query that took longer says nothing about the clock."""
 
@@ -270,6 +271,11 @@ class Connection:
         utc = self._clock.utc_ns() if utc_ns is None else utc_ns
         boot = self._clock.boot_ns() if boot_ns is None else boot_ns
         parcel = _Parcel()
+        if set(map(type, events)) == _ONLY_READS:
+            parcel.kept += cast("list[Kept]", events)
+            parcel.reads = len(events)
+            self._hand_in(parcel, utc, boot)
+            return
         orders: list[Dial | Hangup | Alarm] = []
         durable: Awaitable[None] | None = None
         for event in events:

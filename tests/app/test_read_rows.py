@@ -1,0 +1,77 @@
+"""Reads become rows, and rows times, column by column: as if each had been made by itself."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.app.intake import read_rows
+from bridge.app.ports import EventRow, Kind
+from bridge.app.timebase import ReaderTime, timed_reads
+from bridge.domain.reads import NS_PER_S, Chip, Read, StampForm, identity
+from bridge.domain.results import TimedRead
+from bridge.domain.rules import ClockPolicy, ReaderRules
+
+NOON = 1_795_262_400 * NS_PER_S
+
+reads = st.lists(
+    st.builds(
+        Read,
+        raw=st.binary(max_size=4),
+        chip=st.sampled_from([Chip("0a"), Chip("0b"), Chip("")]),
+        stamp=st.integers(NOON, NOON + 60 * NS_PER_S),
+        form=st.sampled_from([StampForm.NAIVE, StampForm.UTC]),
+        antenna=st.none() | st.integers(1, 8),
+        rssi=st.none() | st.floats(-90, -20),
+        seq=st.none() | st.integers(1, 99),
+        key=st.none() | st.sampled_from(["D-1/1", "D-1/2"]),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(reads)
+def test_rows(given: list[Read]) -> None:
+    assert read_rows(7, 3, given, 100, 200) == [
+        EventRow(
+            id=number,
+            session=3,
+            kind=int(Kind.READ),
+            utc_ns=100,
+            boot_ns=200,
+            chip=read.chip,
+            stamp=read.stamp,
+            form=int(read.form),
+            antenna=read.antenna,
+            rssi=read.rssi,
+            seq=read.seq,
+            key=read.key,
+            raw=read.raw,
+            note=None,
+        )
+        for number, read in enumerate(given, start=7)
+    ]
+
+
+@given(reads)
+def test_rows_hold_plain_integers(given: list[Read]) -> None:
+    assert {type(row.form) for row in read_rows(1, 1, given, 1, 1)} == {int}
+
+
+@given(reads, st.sampled_from(["UTC", "America/Denver"]))
+def test_times(given: list[Read], zone: str) -> None:
+    one_form = [read._replace(form=StampForm.NAIVE) for read in given]
+    rules = ReaderRules(name="mat", location="finish", clock=ClockPolicy.READER, zone=zone)
+    reader = ReaderTime(rules, can_tell_time=True)
+    rows = list(read_rows(1, 1, one_form, NOON, 0))
+    assert timed_reads(rows, reader, NOON) == [
+        TimedRead(
+            id=row.id,
+            at=reader.at(row.stamp, row.form, NOON),
+            chip=row.chip or "",
+            reader="mat",
+            rssi=row.rssi,
+            antenna=row.antenna,
+            identity=identity(row.chip or "", row.stamp, row.key),
+        )
+        for row in rows
+    ]
