@@ -17,7 +17,10 @@ MAX_FRAME: Final = 1024
 """Longer than any control frame (522 bytes) and the banner (105): beyond it is noise."""
 RECORD_SIZE: Final = 38
 _SECONDS_KEPT: Final = 4096
+_TEXTS_KEPT: Final = 8192
 _RECORDS: Final = Struct("38s")
+_FIELDS: Final = Struct("2x2s12s4x12s2s2s2x")
+"""Of the same: reader id, chip, ``yymmddhhmmss``, hundredths, LRC."""
 _RUN: Final = re.compile(rb"(?:aa[0-9a-f]{34}\r\n)++")
 _TEXT: Final = re.compile(rb"(?=[\x20-\x7e]*[g-zG-Z])(?=[\x20-\x7e]* )[\x20-\x7e]+")
 _HEX: Final = re.compile(rb"[0-9a-f]*", re.IGNORECASE)
@@ -25,10 +28,9 @@ _HEX: Final = re.compile(rb"[0-9a-f]*", re.IGNORECASE)
 # What a record of the plain 38 bytes adds up to in its low 8 bits, header, LRC characters and CR
 # LF included, if its LRC is right: one sum over the whole line and one look-up check it.
 _LINE_SUM: Final = {
-    f"{lrc:02x}": (2 * ord("a") + lrc + sum(f"{lrc:02x}".encode()) + 13 + 10) & 0xFF
-    for lrc in range(256)
+    b"%02x" % lrc: (2 * ord("a") + lrc + sum(b"%02x" % lrc) + 13 + 10) & 0xFF for lrc in range(256)
 }
-_HUNDREDTHS: Final = {f"{n:02x}": n * records.HUNDREDTH_NS for n in range(100)}
+_HUNDREDTHS: Final = {b"%02x" % n: n * records.HUNDREDTH_NS for n in range(100)}
 _NAIVE: Final = StampForm.NAIVE
 
 
@@ -43,8 +45,10 @@ class Decoder:
 
     def __init__(self) -> None:
         self._pending = b""
-        self._seconds: dict[str, int] = {}
+        self._seconds: dict[bytes, int] = {}
         """``yymmddhhmmss`` of the last records -> ns: many fall into one second."""
+        self._texts: dict[bytes, str] = {}
+        """Chips and reader ids: all reads of one share its text, and the hash kept in it."""
         self.has_only_reads = True
 
     @property
@@ -89,33 +93,39 @@ class Decoder:
 
     def _decode_run(self, run: bytes, events: list[Kept]) -> None:
         """Decode back-to-back plain lower-case records: the hot path."""
-        text = run.decode("ascii")
-        line_sum, hundredths_of, seconds = _LINE_SUM, _HUNDREDTHS, self._seconds
+        line_sum, hundredths_of = _LINE_SUM, _HUNDREDTHS
+        seconds, texts = self._seconds, self._texts
         make, add = tuple.__new__, events.append
-        at = 0
-        for (raw,) in _RECORDS.iter_unpack(run):
-            digits = text[at + 20 : at + 32]
+        records_and_fields = zip(_RECORDS.iter_unpack(run), _FIELDS.iter_unpack(run), strict=True)
+        for (raw,), (unit, chip, digits, hundredths, check) in records_and_fields:
             second = seconds[digits] if digits in seconds else self._learn(digits)
-            hundredths = hundredths_of.get(text[at + 32 : at + 34])
+            rest = hundredths_of.get(hundredths)
             if (
                 second is not None
-                and hundredths is not None
-                and adler32(raw, 0) & 0xFF == line_sum[text[at + 34 : at + 36]]
+                and rest is not None
+                and adler32(raw, 0) & 0xFF == line_sum[check]
             ):
-                chip, unit = text[at + 4 : at + 16], text[at + 2 : at + 4]
-                stamp = second + hundredths
-                add(make(Read, (raw, chip, stamp, _NAIVE, None, None, unit, None, None)))
+                name = texts[chip] if chip in texts else self._text(chip)
+                unit_name = texts[unit] if unit in texts else self._text(unit)
+                stamp = second + rest
+                add(make(Read, (raw, name, stamp, _NAIVE, None, None, unit_name, None, None)))
             else:
                 self._add(decode_line(raw), events)
-            at += RECORD_SIZE
 
-    def _learn(self, digits: str) -> int | None:
-        second = records.stamp_of(digits[:6], digits[6:], 0)
+    def _learn(self, digits: bytes) -> int | None:
+        text = digits.decode("ascii")
+        second = records.stamp_of(text[:6], text[6:], 0)
         if second is not None:
             if len(self._seconds) >= _SECONDS_KEPT:
                 self._seconds.clear()
             self._seconds[digits] = second
         return second
+
+    def _text(self, digits: bytes) -> str:
+        if len(self._texts) >= _TEXTS_KEPT:
+            self._texts.clear()
+        text = self._texts[digits] = digits.decode("ascii")
+        return text
 
 
 def decode_line(line: bytes) -> list[Kept]:
