@@ -12,7 +12,8 @@ Requests between boxes (contract: ``<base>/request/<site>/<command>``):
 
 - ``crossings`` ``{id, from_seq, to_seq}`` is answered with ``{from_seq, to_seq, last_seq,
   crossings: [...]}``: the messages as published, at most a page of them; the ``to_seq`` of the
-  answer says how far it goes, ``last_seq`` how far there is. Ask again from ``to_seq + 1``.
+  answer says how far it goes (beyond what was asked for where there is nothing), ``last_seq`` how
+  far there is. Ask again from ``to_seq + 1``.
 - ``gun`` as a box passes its own on: ``{id, event_id, wave, at_ms, at_sub_ns, author, undo,
   origin, mark_id, made_at_ms}``. (origin, mark_id) identifies the mark, so that a repeated
   request changes nothing; ``undo`` true takes that mark back. A gun that has an ``origin`` is
@@ -89,7 +90,7 @@ def crossing(
             "at_sub_ns": found.at % NS_PER_MS if timed else None,
             "at": iso(found.at, zone) if timed else None,
             "state": state,
-            "method": found.method.value,
+            "method": found.method,
             "reads": found.reads,
             "rssi": found.rssi,
             "antenna": found.antenna,
@@ -100,7 +101,7 @@ def crossing(
             "event_id": found.event_id,
             "clock_ms": ms(found.clock_ns),
             "chip_ms": ms(found.chip_ns),
-            "reason": found.state.value,
+            "reason": found.state,
             "why": found.why,
         }
     )
