@@ -40,11 +40,11 @@ def at_finish(core: Core, bib: int) -> object:
     return None if found is None else found.clock_ns
 
 
-async def opened(core: Core, reader: str, ahead_ns: int | None = AHEAD) -> int:
+def opened(core: Core, reader: str, ahead_ns: int | None = AHEAD) -> int:
     """Open a session whose clock is known (or not)."""
     session = core.intake.open_session(reader)
     if ahead_ns is not None:
-        await take(core, session, [], samples=[sample(core, session, ahead_ns)])
+        take(core, session, [], samples=[sample(core, session, ahead_ns)])
     return session
 
 
@@ -57,7 +57,7 @@ async def test_a_read_becomes_a_result_and_is_told_once_it_is_durable(tmp_path: 
         heard = Listener(core)
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         finish = GUN + 119 * NS_PER_S
         durable = take(core, session, [read("C7", finish + AHEAD)])
         assert not heard.crossings, "nothing is told before it is durable"
@@ -78,7 +78,7 @@ async def test_a_restart_publishes_nothing_new_and_gives_equal_results(tmp_path:
     async with mat(tmp_path, clock) as core:
         await enter(core, range(1, 30))
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         for bib in range(1, 40):
             clock.turn(0.3)
             now = int(clock.utc_ns())
@@ -155,7 +155,7 @@ async def test_reads_wait_for_the_first_clock_answer(tmp_path: Path) -> None:
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat", None)
+        session = opened(core, "finish-mat", None)
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         assert core.timing.held == 1
         assert told(core) == []
@@ -172,14 +172,14 @@ async def test_a_late_first_answer_puts_everything_right(tmp_path: Path) -> None
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat", None)
+        session = opened(core, "finish-mat", None)
         await take(core, session, [read("C7", GUN + 110 * NS_PER_S + AHEAD)])
         assert not core.timing.give_up_waiting(clock.boot_ns())
         clock.turn(PATIENCE_NS / NS_PER_S)
         await core.intake.tell(core.timing.give_up_waiting(clock.boot_ns()))
         assert core.timing.held == 0
         assert at_finish(core, 7) == 120 * NS_PER_S, "by its arrival, as long as nothing is known"
-        await take(core, session, [], samples=[sample(core, session, AHEAD)])
+        take(core, session, [], samples=[sample(core, session, AHEAD)])
         assert core.timing.stale
         await settled(core)
         assert at_finish(core, 7) == 110 * NS_PER_S
@@ -191,10 +191,10 @@ async def test_only_the_reader_that_never_answers_is_given_up(tmp_path: Path) ->
     async with mat(tmp_path, clock) as core:
         await enter(core, [7, 8])
         await core.recall()
-        silent = await opened(core, "start-mat", None)
+        silent = opened(core, "start-mat", None)
         await take(core, silent, [read("C7", GUN + NS_PER_S)])
         clock.turn(PATIENCE_NS / NS_PER_S)
-        young = await opened(core, "finish-mat", None)
+        young = opened(core, "finish-mat", None)
         await take(core, young, [read("C8", int(clock.utc_ns()) + AHEAD)])
         await core.intake.tell(core.timing.give_up_waiting(clock.boot_ns()))
         assert core.timing.held == 1
@@ -240,7 +240,7 @@ async def test_everything_that_comes_meanwhile_counts_once(tmp_path: Path) -> No
     async with mat(tmp_path, clock) as core:
         await enter(core, range(1, 60))
         await core.recall()
-        old = await opened(core, "finish-mat")
+        old = opened(core, "finish-mat")
         for number in range(1100):
             take(core, old, [read(f"X{number}", GUN + AHEAD + number * NS_PER_MS)])
         for turns in range(0, 36, 3):
@@ -273,8 +273,8 @@ async def test_a_release_of_old_reads_does_not_hide_newer_ones(tmp_path: Path) -
     async with mat(tmp_path, clock) as core:
         await enter(core, [1, 2])
         await core.recall()
-        waiting = await opened(core, "start-mat", None)
-        steady = await opened(core, "finish-mat")
+        waiting = opened(core, "start-mat", None)
+        steady = opened(core, "finish-mat")
         await take(core, waiting, [read("C1", GUN + NS_PER_S + AHEAD)])
         await take(core, steady, [read("C2", GUN + 119 * NS_PER_S + AHEAD)])
         await take(core, waiting, [], samples=[sample(core, waiting, AHEAD)])
@@ -291,7 +291,7 @@ async def test_too_many_waiting_reads_are_left_to_the_journal(
     clock = MatClock(GUN + 120 * NS_PER_S)
     async with mat(tmp_path, clock) as core:
         await core.recall()
-        session = await opened(core, "finish-mat", None)
+        session = opened(core, "finish-mat", None)
         stamp = GUN + 100 * NS_PER_S
         for first in range(0, 1_001, 100):
             kept = [read(f"X{first + n}", stamp) for n in range(100)]
@@ -332,7 +332,7 @@ async def test_a_late_gun_moves_every_time(tmp_path: Path) -> None:
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         await core.operations.gun({"event": 1, "at_ms": (GUN + NS_PER_S) // NS_PER_MS}, "test")
         assert at_finish(core, 7) == 118 * NS_PER_S
@@ -347,7 +347,7 @@ async def test_crossings_of_other_sites_count_and_those_held_too(tmp_path: Path)
         await core.store.keep([("far", 1, far)])
         assert not core.timing.remote([far]), "held: the journal is being read"
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         found = core.standings.result(RegistrationId(1007))
         assert found is not None
@@ -373,7 +373,7 @@ course = [{ location = "finish", min_time_s = 60 }]
     async with mat(tmp_path, clock, more=more) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         assert len(core.standings.results(EVENT)) == 1
         await core.store.merge(EventId(2), [entrant(7, EventId(2))], [], cursor=None)
@@ -392,7 +392,7 @@ async def test_the_zone_learned_late_places_naive_reads_anew(tmp_path: Path) -> 
     async with mat(tmp_path, clock, finish=text_without_zone, text=text) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat", None)
+        session = opened(core, "finish-mat", None)
         await take(core, session, [read("C7", GUN - 7 * 3600 * NS_PER_S + 119 * NS_PER_S)])
         assert at_finish(core, 7) is None, "taken for UTC, long before the gun"
         await core.learn_zone("America/Denver")
@@ -409,7 +409,7 @@ async def test_a_reader_that_is_no_longer_configured_keeps_its_reads(tmp_path: P
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         await settled(core)
     from tests.support.mat import CONFIG  # noqa: PLC0415 - only here
@@ -426,7 +426,7 @@ async def test_reads_whose_session_was_lost_stop_nothing(tmp_path: Path) -> None
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
         await take(core, session, [read("C7", GUN + 119 * NS_PER_S + AHEAD)])
         await core.store._core.write(  # noqa: SLF001 - a damaged page
             lambda connection: connection.execute("DELETE FROM sessions").rowcount
@@ -445,7 +445,7 @@ async def test_the_truth_about_the_host_rebases_a_whole_boot(tmp_path: Path) -> 
     async with mat(tmp_path, clock) as core:
         await enter(core, [7, 8])
         await core.recall()
-        finish = await opened(core, "finish-mat", 86_400 * NS_PER_S)
+        finish = opened(core, "finish-mat", 86_400 * NS_PER_S)
         half = core.intake.open_session("half-mat")
         clock.turn(30)
         await take(core, half, [read("C7", 5)])
@@ -472,7 +472,7 @@ async def test_a_fault_in_the_race_stops_no_read(
     async with mat(tmp_path, clock) as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat")
+        session = opened(core, "finish-mat")
 
         def broken(_reads: object) -> None:
             raise ZeroDivisionError
@@ -519,11 +519,11 @@ async def test_samples_of_a_trusted_reader_move_nothing(tmp_path: Path) -> None:
     async with mat(tmp_path, clock, finish='clock = "reader"') as core:
         await enter(core, [7])
         await core.recall()
-        session = await opened(core, "finish-mat", None)
+        session = opened(core, "finish-mat", None)
         odd = GUN + 119 * NS_PER_S + 86_400 * 400 * NS_PER_S
         await take(core, session, [read("C7", odd, StampForm.NAIVE)])
         wild = ClockSample(session, int(clock.utc_ns()), clock.boot_ns(), 0, 12345, 1, step=False)
-        await take(core, session, [], samples=[wild])
+        take(core, session, [], samples=[wild])
         assert not core.timing.stale
         states = [state.state.value for state in truth(core).read_states]
         assert "bad_clock" not in states
