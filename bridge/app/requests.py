@@ -108,7 +108,11 @@ def crossings_handler(store: Log, last_seq: Callable[[], int]) -> Handler:
         first, last = whole(request, "from_seq", 1), whole(request, "to_seq", 1)
         newest = last_seq()
         upto = max(first - 1, min(last, first + PAGE - 1, newest))
-        rows = store.crossings(first, upto) if upto >= first else ()
+        rows = list(store.crossings(first, upto))
+        if not rows and first <= upto < newest:
+            # A store that follows a damaged one begins far above: say so, or they ask for years.
+            following = next(iter(store.crossings(upto + 1, newest)), None)
+            upto = newest if following is None else following.seq - 1
         return {
             "from_seq": first,
             "to_seq": upto,

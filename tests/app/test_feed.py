@@ -1,7 +1,7 @@
 """The publishing stage against an outlet made by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -9,8 +9,7 @@ from bridge.adapters.system_clock import SystemClock
 from bridge.app import feed as feed_module
 from bridge.app.broker import Done, Topics
 from bridge.app.feed import CURSOR, HELD, Feed
-from bridge.app.ports import CrossingRow
-from tests.support.mqtt_race import Alarms, Memory, Texts, running, until
+from tests.support.mqtt_race import Alarms, Fresh, Memory, Texts, running, until
 
 TOPICS = Topics("chip-bridge/7", "mat-a")
 
@@ -212,17 +211,6 @@ async def test_a_hole_in_the_log_does_not_stop_what_follows() -> None:
     async with bench.connected() as outlet:
         assert await all_sent(outlet, 10) == [row.payload for row in rows[590:]]
         assert bench.feed.acked_seq == 600
-
-
-class Fresh(Memory):
-    """A store that follows a damaged one: numbered so that nothing lost is ever given again."""
-
-    @property
-    def next_seq(self) -> int:
-        return 2**40 + len(self.log)
-
-    def crossings(self, first_seq: int, last_seq: int) -> Iterator[CrossingRow]:
-        return (row for row in self.log if first_seq <= row.seq <= last_seq)
 
 
 async def test_a_log_that_begins_far_behind_its_numbers_is_published_at_once() -> None:

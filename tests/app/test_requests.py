@@ -10,7 +10,7 @@ import pytest
 from bridge.app.broker import Done, Topics
 from bridge.app.requests import LARGEST, PAGE, WAITING, Requests, crossings_handler
 from bridge.errors import UsageError
-from tests.support.mqtt_race import Memory, running, until
+from tests.support.mqtt_race import Fresh, Memory, running, until
 
 TOPICS = Topics("base/7", "mat-a")
 
@@ -144,6 +144,17 @@ async def test_crossings_are_given_as_published() -> None:
         "last_seq": 5,
         "crossings": [orjson.loads(row.payload) for row in rows[1:3]],
     }
+
+
+async def test_a_hole_in_a_fresh_store_is_one_answer() -> None:
+    memory = Fresh()
+    assert (await crossings(memory, 1, 200))["to_seq"] == memory.next_seq - 1
+    rows = memory.record(3)
+    empty = await crossings(memory, 1, 200)
+    assert (empty["to_seq"], empty["crossings"]) == (rows[0].seq - 1, [])
+    found = await crossings(memory, rows[0].seq, rows[0].seq + 200)
+    assert found["crossings"] == [orjson.loads(row.payload) for row in rows]
+    assert (await crossings(memory, 10, 5))["to_seq"] == 9
 
 
 async def test_crossings_come_a_page_at_a_time() -> None:
