@@ -44,7 +44,7 @@ def others() -> list[str]:
 
 
 def _has_drivers(distribution: Distribution) -> bool:
-    files = distribution.read_text("RECORD") or distribution.read_text("SOURCES.txt") or ""
+    files = distribution.read_text("RECORD") or ""
     if "drivers" in (distribution.read_text("top_level.txt") or "").split():
         return True
     return any(f"\n{start}" in f"\n{files}" for start in ("drivers/", "drivers.py,"))
