@@ -10,8 +10,11 @@ from bridge.app.ports import Journal
 
 T = TypeVar("T")
 
-SLICE = 1_000
-"""Rows looked at between two turns of the event loop while the journal is read again."""
+SLICE = 250
+"""Rows looked at between two turns of the event loop while the journal is read again.
+
+Some 5 ms: so long a reader that connects meanwhile, or its reads, may have to wait.
+"""
 
 
 def anchor_of(crossing_id: str) -> int:
