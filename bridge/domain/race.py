@@ -31,7 +31,7 @@ from bridge.domain.tracks import History, Tracks
 
 __all__ = ["Changes", "History", "Phase", "Race"]
 
-_KEPT_UNUSED: Final = 4
+_KEPT_UNUSED: Final = 1
 """Closed passings without effect kept per owner and location; older ones become counts."""
 _SLICE: Final = 10_000
 
