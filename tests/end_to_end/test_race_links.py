@@ -76,7 +76,7 @@ def _readers(**changes: object) -> tuple[MatReader, ...]:
 
 async def test_links_cut_in_mid_line_and_unreachable_for_a_while(tmp_path: Path) -> None:
     readers = _readers(faults=Faults(drop_after=50))
-    async with Rig(tmp_path, readers=readers).up() as rig:
+    async with Rig(tmp_path, seconds=10.0, readers=readers).up() as rig:
         await rig.fire()
         async with asyncio.TaskGroup() as group:
             group.create_task(rig.play(), name="race")
@@ -103,16 +103,9 @@ async def test_links_cut_in_mid_line_and_unreachable_for_a_while(tmp_path: Path)
         assert all(rejected.values()), rejected
 
 
-async def test_reads_out_of_order_by_eleven_seconds(tmp_path: Path) -> None:
-    readers = _readers(faults=Faults(out_of_order=0.4, seed=8))
-    async with Rig(tmp_path, readers=readers).up() as rig:
-        await rig.fire()
-        await rig.play()
-        await rig.agrees()
-
-
-async def test_every_read_delivered_twice(tmp_path: Path) -> None:
-    async with Rig(tmp_path, readers=_readers(wrap=Twice)).up() as rig:
+async def test_reads_up_to_eleven_seconds_out_of_order_and_every_one_twice(tmp_path: Path) -> None:
+    readers = _readers(wrap=Twice, faults=Faults(out_of_order=0.4, seed=8))
+    async with Rig(tmp_path, seconds=10.0, readers=readers).up() as rig:
         await rig.fire()
         await rig.play()
         await rig.agrees(doubled=True)
@@ -123,7 +116,7 @@ async def test_noise_between_the_reads_and_a_stranger_on_a_port(tmp_path: Path) 
         name="stranger", driver="ipico", location="spare", speaks="race-result"
     )
     readers = (*_readers(wrap=Noisy, faults=Faults(garbage=0.2, seed=4)), stranger)
-    async with Rig(tmp_path, readers=readers).up() as rig:
+    async with Rig(tmp_path, seconds=10.0, readers=readers).up() as rig:
         await rig.fire()
         await rig.play()
         await rig.box.until(

@@ -68,9 +68,9 @@ class Audience:
         if orjson.loads(known) != message:
             self.contradictions.append(f"{site} {seq}: {known!r}, then {payload!r}")
 
-    def missing(self, site: str, last_seq: int) -> list[int]:
+    def missing(self, site: str, first_seq: int, last_seq: int) -> list[int]:
         heard = self.heard.get(site, {})
-        return [seq for seq in range(1, last_seq + 1) if seq not in heard]
+        return [seq for seq in range(first_seq, last_seq + 1) if seq not in heard]
 
     async def ask_for(self, site: str, missing: list[int]) -> None:
         """Ask the site for what is missing, as a display would that came late."""

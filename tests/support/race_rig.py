@@ -109,6 +109,8 @@ class Rig:
         self.broker: Mosquitto
         self.audience: Audience
         self.ports: dict[str, int] = {}
+        self.first_seq = 1
+        """From here on every crossing message is wanted: a store put aside takes some along."""
         self._broker_settings = broker_settings
         self._data_dir = data_dir
         self._min_free_mb = min_free_mb
@@ -369,7 +371,8 @@ class Rig:
         status = await box.status()
         if status is None:
             return [f"{name}: no status"]
-        missing = self.audience.missing(name, status["queues"]["crossings"])
+        last_seq = status["queues"]["crossings"]
+        missing = self.audience.missing(name, self.first_seq, last_seq)
         if missing and not status["link_facts"].get("broker", {}).get("queued", 1):
             await self.audience.ask_for(name, missing)
         if missing:
