@@ -1,4 +1,4 @@
-"""The disk is full for a while, or the store is found damaged: the mat stays up and nothing is lost."""
+"""A disk that is full for a while, a store that is damaged: the mat stays up, nothing is lost."""
 
 import asyncio
 import resource
@@ -71,7 +71,9 @@ async def test_a_damaged_store_is_put_aside_and_the_mat_reads_on(tmp_path: Path)
         rig.box.start()
         await rig.box.until_reading()
         status = await rig.box.until(
-            lambda status: any("damaged and has been put aside" in text for text in status["alarms"])
+            lambda status: any(
+                "damaged and has been put aside" in text for text in status["alarms"]
+            )
         )
         assert any(".damaged-" in path.name for path in store.parent.iterdir())
         rig.first_seq = status["queues"]["crossings"] + 1

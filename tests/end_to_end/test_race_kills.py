@@ -1,4 +1,4 @@
-"""The service is killed again and again during the race: what it missed is fetched, nothing doubles."""
+"""The service is killed again and again: what it missed is fetched, and nothing doubles."""
 
 import asyncio
 import random

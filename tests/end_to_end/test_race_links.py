@@ -65,7 +65,9 @@ class Noisy(_Wrapped):
         long = bytes(chance.choices(b"0123456789abcdef;", k=12_000)) + b"\r\n"
         noise = chance.randbytes(chance.randint(1, 60)) + b"\r\n"
         kinds = [cut, long, noise, b"\r\n\r\n", b"\0\0"]
-        if frame[:2] == b"aa":  # RACE RESULT has no checksum: what is cut before its line end is true
+        if (
+            frame[:2] == b"aa"
+        ):  # RACE RESULT has no checksum: what is cut before its line end is true
             kinds.append(cut + b"\r\n")
         return chance.choice(kinds)
 
@@ -112,9 +114,7 @@ async def test_reads_up_to_eleven_seconds_out_of_order_and_every_one_twice(tmp_p
 
 
 async def test_noise_between_the_reads_and_a_stranger_on_a_port(tmp_path: Path) -> None:
-    stranger = MatReader(
-        name="stranger", driver="ipico", location="spare", speaks="race-result"
-    )
+    stranger = MatReader(name="stranger", driver="ipico", location="spare", speaks="race-result")
     readers = (*_readers(wrap=Noisy, faults=Faults(garbage=0.2, seed=4)), stranger)
     async with Rig(tmp_path, seconds=10.0, readers=readers).up() as rig:
         await rig.fire()

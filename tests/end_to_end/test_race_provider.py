@@ -1,4 +1,4 @@
-"""The results service fails in every way it can during a race: every row stands there in the end, once."""
+"""The results service fails in every way it can: in the end every row stands there, once."""
 
 import asyncio
 from pathlib import Path

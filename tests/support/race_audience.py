@@ -1,4 +1,4 @@
-"""A program that follows a race over MQTT as the contract lets it: every crossing, without a gap."""
+"""A program that follows a race over MQTT as anybody may: every crossing, without a gap."""
 
 import asyncio
 import itertools

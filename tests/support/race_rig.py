@@ -1,14 +1,14 @@
 """A whole race around the real service: readers, results service, broker, audience, and the truth.
 
-Readers and results service are ours and live in the test's own loop, mosquitto and the service are
-processes of their own. Readers are trusted (`clock = "reader"`), every time is a whole hundredth, so
-what comes out is compared to the ms with what the plan of the race alone says.
+Readers and results service are ours and live in the test's own loop, mosquitto and the service
+are processes of their own. Readers are trusted (`clock = "reader"`), every time is a whole
+hundredth, so what comes out is compared to the ms with what the plan of the race alone says.
 """
 
 import asyncio
 import socket
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -314,12 +314,22 @@ class Rig:
         `rows`: the truth where it is another than that of the plan. `doubled`: reads may be in the
         journal twice, as `duplicate`.
         """
-        wrong: list[str] = ["nothing was compared"]
+
+        async def check() -> list[str]:
+            return await self._wrong((rows or self.expected_rows)(), doubled=doubled)
+
+        await self.settles(check, within_s=within_s)
+
+    async def settles(
+        self, check: Callable[[], Awaitable[list[str]]], *, within_s: float = SETTLE_S
+    ) -> None:
+        """Wait until `check` finds nothing wrong; show what it found when that does not come."""
+        wrong = ["nothing was compared"]
         try:
             async with asyncio.timeout(within_s):
                 while wrong:
                     await asyncio.sleep(0.3)
-                    wrong = await self._wrong((rows or self.expected_rows)(), doubled=doubled)
+                    wrong = await check()
         except TimeoutError:
             reports = [box.report(await box.status()) for box in self.boxes.values()]
             shown = "\n".join([*wrong[:25], f"({len(wrong)} differences)", *reports])
