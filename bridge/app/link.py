@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, cast
 
 import structlog
@@ -146,26 +147,49 @@ class Connection:
         self._choked = b""
         """Bytes on which the driver failed."""
         self._group: asyncio.TaskGroup | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._over = asyncio.Event()
+        self._end: Exception = LinkError("the link ended")
 
     async def run(self) -> None:
         """Run until the link ends.
 
+        What ends it is kept and raised at last: a TaskGroup with an error of its own to raise
+        forgets a cancellation that comes in the same moment, and the service could not stop.
+
         Raises:
-            LinkError: Always, in the end: why the link ended.
+            LinkError: Always, in the end: why the link ended. Or what failed.
         """
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._handle(self._session.opened(self._clock.boot_ns()))
-                self._group.create_task(self._answer(), name="answer")
-                self._group.create_task(self._tick(), name="tick")
-                self._group.create_task(self._listen(MAIN), name="listen")
-        except* LinkError as group:
-            raise _first(group) from None
+                for job in (self._answer, self._tick, self._talk):
+                    self._start(job)
+                await self._over.wait()
+                for task in self._tasks:
+                    task.cancel()
         finally:
             for transport in self._transports.values():
                 transport.close()
             await self._take_the_rest()
             self._keep_the_cut()
+
+        raise self._end
+
+    def _start(self, job: Callable[[], Awaitable[None]]) -> None:
+        if self._group is not None and not self._over.is_set():
+            self._tasks.append(self._group.create_task(self._until_over(job)))
+
+    async def _until_over(self, job: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await job()
+        except Exception as error:  # noqa: BLE001 - bulkhead: `run` raises it once everything has ended
+            if not self._over.is_set():
+                self._end = error
+                self._over.set()
+
+    async def _talk(self) -> None:
+        self._handle(self._session.opened(self._clock.boot_ns()))
+        await self._listen(MAIN)
 
     async def _take_the_rest(self) -> None:
         """Take what had come and was not read yet; a closed transport does not wait for more."""
@@ -312,8 +336,7 @@ class Connection:
         match event:
             case Dial():
                 self._dialling[event.channel] = []
-                if self._group is not None:
-                    self._group.create_task(self._side(event), name=f"side {event.channel}")
+                self._start(partial(self._side, event))
             case Hangup(why, channel):
                 if channel == MAIN:
                     raise LinkError(why)
@@ -371,11 +394,3 @@ class Connection:
             alarms[name] = text
             self._state.changed = True
             log.warning("reader alarm", reader=self._state.name, alarm=name, text=text)
-
-
-def _first(group: BaseExceptionGroup[LinkError]) -> LinkError:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return _first(error)
-        return error
-    return LinkError("the link ended")

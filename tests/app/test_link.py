@@ -163,7 +163,7 @@ class Line:
         self.ports: dict[int, Pipe] = {}
         self.dialled: list[int] = []
         self.ended: str | None = None
-        self.crashed: ExceptionGroup[Exception] | None = None
+        self.crashed: Exception | None = None
         self.connection = Connection(
             session_id=3,
             session=session,
@@ -187,7 +187,7 @@ class Line:
         self.ended = str(caught.value)
 
     async def crash(self) -> None:
-        with pytest.raises(ExceptionGroup) as caught:
+        with pytest.raises((JournalError, ZeroDivisionError)) as caught:
             await self.connection.run()
         self.crashed = caught.value
 
@@ -251,8 +251,7 @@ async def test_what_cannot_be_stored_is_never_acknowledged(event: Event) -> None
         line.main.say(b"...")
         await until(lambda: bool(line.book.waiting))
         line.book.waiting[0].set_exception(JournalError("never"))
-    assert line.crashed is not None
-    assert line.crashed.subgroup(JournalError) is not None
+    assert isinstance(line.crashed, JournalError)
     assert line.main.written == []
     assert line.main.closed
 
