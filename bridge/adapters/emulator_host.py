@@ -81,6 +81,8 @@ class EmulatorHost:
         """Heap of (due by the monotonic clock, number, sighting) that reach the wire late."""
         self.sighted = 0
         """Sightings taken so far."""
+        self.met = asyncio.Event()
+        """Set once somebody has connected."""
         self.blocked = False
         """Refuse and cut connections: the cable is pulled."""
 
@@ -126,6 +128,7 @@ class EmulatorHost:
         self._numbers += 1
         number = self._numbers
         self._clients[number] = _Client(writer, channel)
+        self.met.set()
         await self._emit(self._emulator.connected(number, channel, self.now_ns))
         try:
             while data := await reader.read(4096):
@@ -135,7 +138,7 @@ class EmulatorHost:
         finally:
             self._clients.pop(number, None)
             self._emulator.disconnected(number)
-            writer.transport.abort()
+            _drop(writer)
 
     async def serve_pty(self, link: Path) -> None:
         """Be a serial port: a pty whose slave is reachable as `link`. Returns when cancelled."""
@@ -177,7 +180,7 @@ class EmulatorHost:
     def cut(self) -> None:
         """Cut every connection at once, as a pulled cable does once noticed."""
         for client in list(self._clients.values()):
-            client.writer.transport.abort()
+            _drop(client.writer)
 
     async def sight(self, sighting: Sighting) -> None:
         """Let a chip cross the mat now; with `out_of_order` the reader may tell of it later."""
@@ -238,6 +241,12 @@ class EmulatorHost:
         if faults.garbage and self._random.random() < faults.garbage:
             return self._random.randbytes(self._random.randint(1, 40)) + b"\r\n" + data
         return data
+
+
+def _drop(writer: asyncio.StreamWriter) -> None:
+    """Cut a connection once: a pipe that is told so twice fails in the loop."""
+    if not writer.transport.is_closing():
+        writer.transport.abort()
 
 
 def _link(link: Path, target: str | None) -> None:

@@ -42,7 +42,7 @@ class Plan:
 @click.option("--pty", "pty", type=click.Path(path_type=Path), metavar="LINK",
               help="Be a serial reader; LINK points at the device.")  # fmt: skip
 @click.option("--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              metavar="FILE", help="Send these reads: JSON Lines, or a capture.")  # fmt: skip
+              metavar="FILE", help="Send these to who connects: JSON Lines, or a capture.")  # fmt: skip
 @click.option("--runners", type=click.IntRange(min=1), help="Send a made-up race of so many.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True,
               help="Length of the made-up race.")  # fmt: skip
@@ -186,7 +186,11 @@ async def play_race(driver: Driver, host: EmulatorHost, source: Plan) -> None:
 
 
 async def play_file(host: EmulatorHost, reads: list[Read], speed: float) -> None:
-    """Send recorded reads at their own pace (divided by `speed`), with their own stamps."""
+    """Send recorded reads at their own pace (divided by `speed`), with their own stamps.
+
+    Nothing is sent before somebody listens: a recording has a first line that counts.
+    """
+    await host.met.wait()
     loop = asyncio.get_running_loop()
     began = loop.time()
     for read in reads:
