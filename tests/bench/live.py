@@ -11,7 +11,7 @@ from bridge.domain.reads import NS_PER_S
 from tests.bench.figures import Figure, median, quantile
 from tests.bench.listener import listener
 from tests.bench.reader import Load, Readers, readers
-from tests.bench.service import ROOT, broker, from_start, last_read, launch
+from tests.bench.service import ROOT, broker, environment, from_start, last_read, launch
 from tests.bench.stage import Plan, stage
 
 _MB = 1 << 20
@@ -163,5 +163,5 @@ def _imports() -> float:
         "os._exit(0)"
     )
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environment())
     return time.perf_counter() - began

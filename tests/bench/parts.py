@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from tests.bench.figures import Figure, median
-from tests.bench.service import ROOT
+from tests.bench.service import ROOT, environment
 from tests.bench.stage import Plan
 
 _MARKS = (10_000, 100_000, 1_000_000)
@@ -72,6 +72,7 @@ def _inside(*arguments: str) -> dict[str, object]:
         [sys.executable, "-m", "tests.bench.inside", *arguments],
         check=True,
         cwd=ROOT,
+        env=environment(),
         stdout=subprocess.PIPE,
     )
     said: dict[str, object] = orjson.loads(found.stdout)
