@@ -172,7 +172,6 @@ class Connection:
                 transport.close()
             await self._take_the_rest()
             self._keep_the_cut()
-
         raise self._end
 
     def _start(self, job: Callable[[], Awaitable[None]]) -> None:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+AGAIN_S = 5.0
+"""More than any stage takes to say goodbye."""
 Job = Callable[[], Awaitable[None]]
 
 
@@ -20,11 +22,21 @@ async def serve(
         async with asyncio.TaskGroup() as inner:
             readers = [inner.create_task(_run(job), name="reader") for job in links]
             await stop.wait()
-            for task in readers:
-                task.cancel()
+            await _end(readers)
         await drain()
-        for task in others:
+        await _end(others)
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel until all have ended: a stage whose link breaks in the same moment may miss it once.
+
+    (A TaskGroup that has an error of its own to raise forgets a cancellation of its parent.)
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_S)
 
 
 async def _run(job: Job) -> None:

@@ -78,6 +78,27 @@ async def test_a_bug_in_a_stage_ends_everything_and_is_raised() -> None:
     assert said == ["reader runs", "reader ends"]
 
 
+async def test_a_stage_that_missed_its_end_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.app.serving.AGAIN_S", 0.01)
+    missed: list[str] = []
+
+    async def deaf() -> None:
+        stop.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            missed.append("once")
+        await asyncio.Event().wait()
+
+    async def drain() -> None:
+        missed.append("drain")
+
+    stop = asyncio.Event()
+    async with asyncio.timeout(10):
+        await serve([], [deaf], stop, drain)
+    assert missed == ["drain", "once"]
+
+
 async def test_cancelling_ends_every_job() -> None:
     said: list[str] = []
 
