@@ -16,7 +16,9 @@ from bridge.driver_api import Kept, Opening
 from bridge.errors import LinkError
 
 LISTEN_S = 4.0
-"""A reader is listened to and asked for this long."""
+"""A reader is listened to and asked for this long, unless it has told its clock before."""
+AFTERWARDS_S = 1.0
+"""Then it is given this much more, for a second answer and for what it complains of."""
 FAR_MS = 600_000
 """Ten minutes: no drift, but a wrong zone or a clock that was never set."""
 
@@ -26,6 +28,8 @@ class _Notebook:
 
     def __init__(self) -> None:
         self.samples: list[ClockSample] = []
+        self.limit: asyncio.Timeout | None = None
+        """When listening ends: soon, once the clock has been told."""
 
     def take(
         self,
@@ -38,6 +42,8 @@ class _Notebook:
         samples: list[ClockSample],
     ) -> "asyncio.Future[None]":
         """Note the samples; nothing is stored, so it is done at once."""
+        if samples and not self.samples and self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + AFTERWARDS_S)
         self.samples += samples
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         done.set_result(None)
@@ -108,7 +114,7 @@ async def _listen(
         state=state,
     )
     try:
-        async with asyncio.timeout(LISTEN_S):
+        async with asyncio.timeout(LISTEN_S) as notebook.limit:
             await connection.run()
     except TimeoutError:
         return

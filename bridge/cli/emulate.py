@@ -42,7 +42,7 @@ class Plan:
 @click.option("--pty", "pty", type=click.Path(path_type=Path), metavar="LINK",
               help="Be a serial reader; LINK points at the device.")  # fmt: skip
 @click.option("--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              metavar="FILE", help="Send these to who connects: JSON Lines, or a capture.")  # fmt: skip
+              metavar="FILE", help="Send these reads: JSON Lines or a capture.")  # fmt: skip
 @click.option("--runners", type=click.IntRange(min=1), help="Send a made-up race of so many.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True,
               help="Length of the made-up race.")  # fmt: skip
