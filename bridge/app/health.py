@@ -8,6 +8,7 @@ from typing import Protocol
 from bridge.app.clock_words import ahead_ns, to_ms
 from bridge.app.intake import BACKLOG
 from bridge.app.link import ReaderState
+from bridge.app.metrics import MetricSheet
 from bridge.app.ports import Clock, Store
 from bridge.app.standings import Standings
 from bridge.app.timing import Timing
@@ -213,23 +214,28 @@ class Health:
 
     def metrics(self) -> str:
         """Return the counters in the Prometheus text format."""
-        lines: list[str] = []
+        sheet = MetricSheet()
         for name, state in self._readers.items():
-            labels = f'{{reader="{name}",location="{state.location}"}}'
-            lines.append(f"chip_bridge_reader_connected{labels} {int(state.state == 'connected')}")
-            lines.append(f"chip_bridge_reads_total{labels} {state.reads}")
-            lines.append(f"chip_bridge_rejected_total{labels} {sum(state.rejected.values())}")
-            lines.append(f"chip_bridge_connections_total{labels} {state.connections}")
-        lines.append(f"chip_bridge_rows_not_durable {self._store.backlog}")
-        lines.append(f"chip_bridge_crossing_seq {self._timing.last_seq}")
-        lines.append(f"chip_bridge_disk_free_bytes {self._disk.free_bytes()}")
+            labels = {"reader": name, "location": state.location}
+            sheet.gauge("reader_connected", state.state == "connected", labels)
+            sheet.counter("reads_total", state.reads, labels)
+            sheet.counter("rejected_total", sum(state.rejected.values()), labels)
+            sheet.counter("connections_total", state.connections, labels)
+        sheet.gauge("ready", self.ready() is None)
+        sheet.gauge("rows_not_durable", self._store.backlog)
+        sheet.gauge("crossing_seq", self._timing.last_seq)
+        sheet.gauge("disk_free_bytes", self._disk.free_bytes())
+        for event in self._rules().events:
+            totals = self._standings.totals(event.id)
+            sheet.gauge("event_started", totals.started, {"event": event.name})
+            sheet.gauge("event_finished", totals.finished, {"event": event.name})
         for link, facts in ((name, link.facts()) for name, link in self.links.items()):
-            lines += [
-                f"chip_bridge_{link}_{key} {float(value)}"
-                for key, value in facts.items()
-                if isinstance(value, int | float)
-            ]
-        return "\n".join(lines) + "\n"
+            for key, value in facts.items():
+                if key.endswith("_at") and isinstance(value, int):
+                    sheet.gauge(f"{link}_{key}_seconds", value / NS_PER_S)
+                elif isinstance(value, int | float):
+                    sheet.gauge(f"{link}_{key}", value)
+        return sheet.text()
 
 
 def _ms(ns: int | None) -> int | None:

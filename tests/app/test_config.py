@@ -103,6 +103,8 @@ def test_the_least_configuration_is_read() -> None:
         ('kind = "runsignup"', 'kind = "runsignp"', "provider, kind", "one of 'runsignup'"),
         ('kind = "runsignup"', 'kind = "raceentry"', "provider, kind", "not supported by this"),
         ('kind = "runsignup"', 'kind = "file"', "provider, participants_file", "is required"),
+        ("race_id = 12345", 'race_id = 1\nauth = "login"', "provider, auth", "use 'api_v2'"),
+        ("race_id = 12345", 'race_id = 1\nauth = "oauth2"', "provider, auth", "not supported"),
         (
             "race_id = 12345",
             'race_id = 1\nparticipants_file = "p.csv"',
