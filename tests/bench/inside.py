@@ -1,6 +1,7 @@
 """Figures of parts taken out of the service, each in a fresh process: JSON on stdout.
 
-``inside bulk N``: N reads through decoder, journal and race; ``inside decode DRIVER N``.
+``inside bulk N``: N reads through decoder, journal and race, ``inside growth N`` the same in step;
+``inside decode DRIVER N``.
 """
 
 import asyncio
@@ -39,8 +40,12 @@ _GREETINGS = {
 }
 
 
-def bulk(reads: int) -> dict[str, object]:
-    """Return CPU seconds at marks on the way through `reads` reads."""
+def bulk(reads: int, *, in_step: bool) -> dict[str, object]:
+    """Return CPU seconds at marks on the way through `reads` reads.
+
+    `in_step`: nothing is taken in before everything earlier is durable, so that what has been spent
+    at a mark was spent on the reads before it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         config = write_config(Path(folder), [1], None)
         drivers = Registry(BUILTIN)
@@ -50,11 +55,11 @@ def bulk(reads: int) -> dict[str, object]:
         lines = wire(drivers.find("ipico"), sightings)
         unit = calibrate()
         settle()
-        marks = asyncio.run(_through(core, lines))
+        marks = asyncio.run(_through(core, lines, in_step=in_step))
         return {"marks": marks, "crossings": core.timing.last_seq, "unit": unit}
 
 
-async def _through(core: Core, lines: bytes) -> list[tuple[int, float, float]]:
+async def _through(core: Core, lines: bytes, *, in_step: bool) -> list[tuple[int, float, float]]:
     """Return (reads, CPU s, wall s) after each piece; the last one when all is durable."""
     await core.recall()
     number = core.intake.open_session("reader-1")
@@ -69,7 +74,7 @@ async def _through(core: Core, lines: bytes) -> list[tuple[int, float, float]]:
         now = core.clock.utc_ns(), core.clock.boot_ns()
         durable = core.intake.take(number, kept, *now, memory=None, samples=[])
         done += sum(type(event) is Read for event in kept)
-        await core.intake.room()
+        await (durable if in_step else core.intake.room())
         marks.append((done, time.process_time() - began_cpu, time.perf_counter() - began))
     if durable is not None:
         await durable
@@ -99,7 +104,10 @@ def decode(name: str, reads: int) -> dict[str, object]:
 
 def main(arguments: list[str]) -> None:
     what, *rest = arguments
-    said = bulk(int(rest[0])) if what == "bulk" else decode(rest[0], int(rest[1]))
+    if what == "decode":
+        said = decode(rest[0], int(rest[1]))
+    else:
+        said = bulk(int(rest[0]), in_step=what == "growth")
     sys.stdout.write(orjson.dumps(said).decode() + "\n")
 
 

@@ -46,7 +46,7 @@ def decoding(plan: Plan) -> list[Figure]:
 def growth(plan: Plan) -> list[Figure]:
     """(f) What a read costs as a race grows: over the second half up to each mark."""
     plan.say(f"f: {_MARKS[-1]:,} reads in one race")
-    marks = _bulk(_MARKS[-1])
+    marks = _bulk(_MARKS[-1], "growth")
     costs = [_cost_us(marks, mark // 2, mark) for mark in _MARKS]
     figures = [
         Figure("f", f"CPU per read at {mark:,}", cost, "us")
@@ -56,8 +56,8 @@ def growth(plan: Plan) -> list[Figure]:
     return [*figures, Figure("f", f"{_MARKS[-1]:,} / {_MARKS[0]:,}", ratio, "", most=1.5)]
 
 
-def _bulk(reads: int) -> Sequence[Mark]:
-    marks: Sequence[Mark] = _inside("bulk", str(reads))["marks"]  # type: ignore[assignment]
+def _bulk(reads: int, what: str = "bulk") -> Sequence[Mark]:
+    marks: Sequence[Mark] = _inside(what, str(reads))["marks"]  # type: ignore[assignment]
     return marks
 
 
