@@ -129,8 +129,8 @@ class EmulatorHost:
         number = self._numbers
         self._clients[number] = _Client(writer, channel)
         self.met.set()
-        await self._emit(self._emulator.connected(number, channel, self.now_ns))
         try:
+            await self._emit(self._emulator.connected(number, channel, self.now_ns))
             while data := await reader.read(4096):
                 await self._emit(self._emulator.received(number, data, self.now_ns))
         except (ConnectionError, OSError):
