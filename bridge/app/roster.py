@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bridge.app.people_csv import FILE_IDS
 from bridge.app.ports import Clock, ResultsProvider, RosterStore
 from bridge.app.supervise import Backoff
 from bridge.app.waiting import woken
@@ -168,13 +169,14 @@ class Roster:
             skipped += page.skipped
             newest = max(filter(None, (newest, page.newest)), default=None)
             entrants |= {e.registration_id: e for e in page.entrants if e.event_id == event}
-        there = {number for number, (where, _) in known.items() if where == event}
+        # People entered on site are not the service's to remove.
+        there = {n for n, (where, _) in known.items() if where == event and n < FILE_IDS}
         # An empty answer where there were people is a fault at the service, not an empty race.
         believable = bool(entrants) or not there
         gone = there - entrants.keys() if believable else set[RegistrationId]()
         changed = _news(entrants.values(), known)
         if changed or gone or newest != self._store.cursor(event):
-            await self._store.merge(event, entrants.values(), (), cursor=newest, whole=believable)
+            await self._store.merge(event, entrants.values(), gone, cursor=newest)
         _learn(known, changed, gone)
         return len(changed), len(gone)
 
