@@ -8,6 +8,7 @@ import pytest
 
 from bridge.adapters.sandbox.app import Sandbox
 from bridge.adapters.sandbox.race import make_race
+from bridge.app.people_csv import FILE_IDS
 from bridge.app.roster import Roster
 from bridge.domain.entrants import Entrant, RegistrationId
 from bridge.domain.rules import EventId
@@ -210,3 +211,19 @@ async def test_an_empty_answer_does_not_wipe_the_race() -> None:
         d.race.participants.clear()
         await d.roster.pull(whole=True)
         assert len(d.store.people) == 30
+
+
+async def test_people_entered_on_site_outlive_a_whole_load_and_a_restart() -> None:
+    async with desk(5) as d:
+        await d.roster.pull()
+        hand = Entrant(registration_id=RegistrationId(FILE_IDS + 7), event_id=EventId(1), bib=900)
+        await d.store.merge(EventId(1), [hand], (), cursor=None)
+        gone = next(number for number, e in d.store.people.items() if e.event_id == 1)
+        d.race.participants.pop(gone)
+        store = d.store
+    async with desk(5, store) as again:  # a fresh service, which knows everybody from the store
+        again.race.participants.pop(gone)
+        await again.roster.pull(whole=True)
+        assert hand.registration_id in store.people
+        assert gone not in store.people
+        assert len(store.people) == 5
