@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PATIENCE_S = 20.0
+_TRIES = 10
 
 
 def converse(
@@ -45,9 +46,18 @@ def converse(
     return os.waitstatus_to_exitcode(status), shown
 
 
-def _read(terminal: int) -> str:
-    ready, _, _ = select.select([terminal], [], [], _PATIENCE_S)
-    if not ready:
+def _read(terminal: int, *, insists: bool = False) -> str:
+    """Return what is shown next; who `insists` presses Ctrl-C again where nothing happens.
+
+    The first one is lost if it comes between Python's last look for signals and its read.
+    """
+    for _ in range(_TRIES):
+        ready, _, _ = select.select([terminal], [], [], _PATIENCE_S / _TRIES)
+        if ready:
+            break
+        if insists:
+            os.write(terminal, INTERRUPT.encode())
+    else:
         raise AssertionError("the command neither asks nor ends")
     try:
         return os.read(terminal, 4096).decode(errors="replace")
