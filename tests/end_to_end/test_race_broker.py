@@ -7,7 +7,7 @@ from tests.support.race_rig import Rig
 
 
 async def test_a_broker_that_forgets_everything_and_one_that_hangs(tmp_path: Path) -> None:
-    async with Rig(tmp_path, seconds=16.0).up() as rig:
+    async with Rig(tmp_path, seconds=13.0).up() as rig:
         await rig.fire()
         async with asyncio.TaskGroup() as group:
             group.create_task(rig.play(), name="race")

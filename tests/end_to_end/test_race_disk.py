@@ -70,11 +70,7 @@ async def test_a_damaged_store_is_put_aside_and_the_mat_reads_on(tmp_path: Path)
         store.write_bytes(b"power cut" * (store.stat().st_size // 9))
         rig.box.start()
         await rig.box.until_reading()
-        status = await rig.box.until(
-            lambda status: any(
-                "damaged and has been put aside" in text for text in status["alarms"]
-            )
-        )
+        status = await rig.box.until_alarmed("damaged and has been put aside")
         assert any(".damaged-" in path.name for path in store.parent.iterdir())
         rig.first_seq = status["queues"]["crossings"] + 1
         await rig.fire()  # the first gun went with the store

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.domain.reads import NS_PER_S
-from tests.support.race_rig import Rig, Row
+from tests.support.race_rig import Rig
+from tests.support.race_truth import Row
 
 LATE_BY_NS = 2 * NS_PER_S
 """The gun was told so much too late at first: runners have left the start before it."""
@@ -13,7 +14,7 @@ NOT_FINISHED = 17
 
 
 async def test_results_and_posts_follow_facts_that_come_after_the_race(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+    rig = Rig(tmp_path, seconds=10.0)
     for number, row in rig.sandbox.race.participants.items():
         if row["bib_num"] in LATE_ENTRIES:
             rig.sandbox.race.participants[number] = row | {"chip_num": None}
@@ -29,9 +30,7 @@ async def test_results_and_posts_follow_facts_that_come_after_the_race(tmp_path:
         await rig.box.command("mark", str(NOT_FINISHED), "dnf")
         await rig.box.command("gun", "5K", _wall(rig.gun_ns))
         await rig.agrees(rows=lambda: _truth(rig))
-        await rig.box.until(
-            lambda status: any("only an operator can remove" in text for text in status["alarms"])
-        )
+        await rig.box.until_alarmed("only an operator can remove")
         await _every_read_is_explained(rig)
 
 

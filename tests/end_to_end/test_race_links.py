@@ -92,11 +92,7 @@ async def test_links_cut_in_mid_line_and_unreachable_for_a_while(tmp_path: Path)
                 host = rig.hosts[name]
                 host.blocked = True
                 host.cut()
-                await rig.box.until(
-                    lambda status, name=name: any(
-                        f"reader {name} is not connected" in text for text in status["alarms"]
-                    )
-                )
+                await rig.box.until_alarmed(f"reader {name} is not connected")
                 await rig.after(end)
                 host.blocked = False
         await rig.agrees(doubled=True)
@@ -119,10 +115,5 @@ async def test_noise_between_the_reads_and_a_stranger_on_a_port(tmp_path: Path) 
     async with Rig(tmp_path, seconds=10.0, readers=readers).up() as rig:
         await rig.fire()
         await rig.play()
-        await rig.box.until(
-            lambda status: any(
-                text.startswith("reader stranger: The reader answers no commands")
-                for text in status["alarms"]
-            )
-        )
+        await rig.box.until_alarmed("reader stranger: The reader answers no commands")
         await rig.agrees(doubled=True)

@@ -7,7 +7,7 @@ from tests.support.race_rig import Rig
 
 
 async def test_a_results_service_that_fails_and_goes_away(tmp_path: Path) -> None:
-    async with Rig(tmp_path, seconds=16.0).up() as rig:
+    async with Rig(tmp_path, seconds=13.0).up() as rig:
         await rig.fire()
         faults = rig.sandbox.faults
         async with asyncio.TaskGroup() as group:
@@ -33,7 +33,7 @@ async def test_a_results_service_that_fails_and_goes_away(tmp_path: Path) -> Non
 
 
 async def test_a_start_without_network_has_the_participants_of_last_time(tmp_path: Path) -> None:
-    async with Rig(tmp_path).up() as rig:
+    async with Rig(tmp_path, seconds=9.0).up() as rig:
         await rig.box.until(lambda status: status["link_facts"]["participants"]["participants"])
         await rig.box.stop()
         rig.sandbox.go_down(3600)

@@ -38,11 +38,7 @@ async def test_an_adapter_pulled_out_and_plugged_in_again(tmp_path: Path) -> Non
                 group.create_task(rig.play(), name="race")
                 await rig.after(0.05)
                 await first.aclose()
-                await rig.box.until(
-                    lambda status: any(
-                        f"reader {NAME} is not connected" in text for text in status["alarms"]
-                    )
-                )
+                await rig.box.until_alarmed(f"reader {NAME} is not connected")
                 await rig.after(0.2)
                 await again.enter_async_context(running(rig.hosts[NAME].serve_pty(link)))
             await rig.box.until_reading()
@@ -54,12 +50,7 @@ async def _refused(folder: Path, link: Path) -> None:
     second = Box(folder, ONLY_READER.format(data=folder / "data", link=link), {}, folder / "data")
     second.start()
     try:
-        await second.until(
-            lambda status: any(
-                f"{link} is in use by another program; close it there" in text
-                for text in status["alarms"]
-            )
-        )
+        await second.until_alarmed(f"{link} is in use by another program; close it there")
         await second.stop()
     finally:
         second.put_down()

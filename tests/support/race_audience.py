@@ -45,7 +45,8 @@ class Audience:
                         await client.subscribe(f"{self._base}/{suffix}", qos=1)
                     self._client = client
                     async for message in client.messages:
-                        self._take(message.topic.value, bytes(message.payload or b""))  # type: ignore[arg-type]
+                        assert isinstance(message.payload, bytes)
+                        self._take(message.topic.value, message.payload)
             except aiomqtt.MqttError:
                 await asyncio.sleep(0.1)
             finally:

@@ -113,6 +113,10 @@ class Box:
         except TimeoutError:
             raise AssertionError(f"it never came to that:\n{self.report(status)}") from None
 
+    async def until_alarmed(self, words: str) -> Status:
+        """Wait until an alarm says this."""
+        return await self.until(lambda status: any(words in text for text in status["alarms"]))
+
     async def until_reading(self, *names: str) -> Status:
         """Wait until these readers (none named: all) are connected and have told their clocks."""
         return await self.until(

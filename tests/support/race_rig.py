@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bridge.adapters.emulator_host import EmulatorHost, Faults
 from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
-from bridge.adapters.sandbox.race import SandboxRace, standing
+from bridge.adapters.sandbox.race import SandboxRace
 from bridge.adapters.sandbox.server import serve
 from bridge.adapters.system_clock import SystemClock
 from bridge.app.registry import Registry
@@ -30,6 +29,14 @@ from tests.support.mosquitto import Mosquitto, mosquitto
 from tests.support.mqtt_race import running
 from tests.support.race_audience import Audience
 from tests.support.race_box import Box
+from tests.support.race_truth import (
+    Row,
+    expected_crossings,
+    expected_rows,
+    posted_rows,
+    wrong_crossings,
+    wrong_rows,
+)
 
 EVENT = 1
 RACE = 12345
@@ -37,8 +44,9 @@ BASE = f"chip-bridge/{RACE}"
 BIB_SET = "6692"
 MATS = (Mat("start", 0.0), Mat("half", 0.5), Mat("finish", 1.0))
 SETTLE_S = 75.0
+LOST_AFTER = 10
+"""Rounds of comparing after which a message that did not come is asked for."""
 TRUSTED = 'clock = "reader"'
-Row = dict[str, Any]
 
 
 def _as_it_is(emulator: Emulator) -> Emulator:
@@ -92,7 +100,6 @@ class Rig:
         seconds: float = 12.0,
         seed: int = 11,
         readers: Sequence[MatReader] = READERS,
-        broker_settings: str | None = None,
         data_dir: Path | None = None,
         min_free_mb: int = 10,
     ) -> None:
@@ -111,7 +118,7 @@ class Rig:
         self.ports: dict[str, int] = {}
         self.first_seq = 1
         """From here on every crossing message is wanted: a store put aside takes some along."""
-        self._broker_settings = broker_settings
+        self._missing: dict[str, tuple[list[int], int]] = {}
         self._data_dir = data_dir
         self._min_free_mb = min_free_mb
         self.seen: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -154,8 +161,7 @@ class Rig:
     async def up(self, *, start: bool = True) -> AsyncIterator["Rig"]:
         """Open everything around the service, and start each box's service unless told not to."""
         with ExitStack() as stack:
-            settings = () if self._broker_settings is None else (self._broker_settings,)
-            self.broker = stack.enter_context(mosquitto(self.folder, *settings))
+            self.broker = stack.enter_context(mosquitto(self.folder))
             self.audience = Audience(self.broker.port, BASE)
             sock = bind("127.0.0.1", 0)
             for reader in self.readers:
@@ -272,35 +278,11 @@ class Rig:
 
     def expected_rows(self) -> dict[int, Row]:
         """Return by bib what has to stand at the results service."""
-        clocks = sorted(e.clock_ns for e in self.race.expected.values() if e.clock_ns is not None)
-        rows: dict[int, Row] = {}
-        for bib, right in self.race.expected.items():
-            row: Row = {}
-            if right.clock_ns is not None and right.chip_ns is not None:
-                row["clock_time"] = in_words(right.clock_ns)
-                row["chip_time"] = in_words(right.chip_ns)
-                row["place"] = 1 + clocks.index(right.clock_ns)
-            if "half" in right.splits:
-                row["Half"] = in_words(right.splits["half"])
-            rows[bib] = row
-        return rows
+        return expected_rows(self.race)
 
     def posted_rows(self) -> dict[int, Row]:
         """Return by bib what stands at the results service, splits by their names."""
-        names = {
-            f"split-{split['split_id']}": split["split_name"]
-            for found in self.sandbox.race.sets_of(EVENT)
-            for split in found.splits
-        }
-        entries = self.sandbox.race.participants
-        rows: dict[int, Row] = {}
-        for posted in standing(self.sandbox.race, EVENT):
-            row = {names.get(name, name): value for name, value in posted.items()}
-            bib = int(entries[int(row.pop("registration_id"))]["bib_num"])
-            row.pop("result_id")
-            assert bib not in rows, f"two rows of bib {bib}"
-            rows[bib] = row
-        return rows
+        return posted_rows(self.sandbox.race, EVENT)
 
     async def agrees(
         self,
@@ -336,7 +318,7 @@ class Rig:
             raise AssertionError(shown) from None
 
     async def _wrong(self, rows: dict[int, Row], *, doubled: bool) -> list[str]:
-        wrong = self._wrong_rows(rows)
+        wrong = wrong_rows(self.posted_rows(), rows)
         for name, box in self.boxes.items():
             wrong += await self._wrong_books(name, box, doubled=doubled)
         if wrong:
@@ -350,14 +332,6 @@ class Rig:
             if exchange.problems
         ]
         return wrong
-
-    def _wrong_rows(self, rows: dict[int, Row]) -> list[str]:
-        posted = self.posted_rows()
-        return [
-            f"bib {bib}: posted {posted.get(bib, {})}, right is {rows.get(bib, {})}"
-            for bib in sorted({*rows, *posted})
-            if posted.get(bib, {}) != rows.get(bib, {})
-        ]
 
     def sent(self, box: str) -> int:
         """Count the sightings of a box's readers."""
@@ -383,60 +357,25 @@ class Rig:
             return [f"{name}: no status"]
         last_seq = status["queues"]["crossings"]
         missing = self.audience.missing(name, self.first_seq, last_seq)
-        if missing and not status["link_facts"].get("broker", {}).get("queued", 1):
-            await self.audience.ask_for(name, missing)
         if missing:
+            before = self._missing.pop(name, (missing, 0))
+            rounds = before[1] + 1 if before[0] == missing else 0
+            self._missing[name] = (missing, rounds)
+            if rounds % LOST_AFTER == LOST_AFTER - 1:
+                await self.audience.ask_for(name, missing)
             return [f"{name}: {len(missing)} crossing messages not heard: {missing[:10]}"]
-        return self._wrong_crossings(name)
-
-    def _wrong_crossings(self, site: str) -> list[str]:
-        """Compare the newest revision of each crossing with the plan."""
-        entries = {r.registration_id: r.bib for r in self.race.runners}
-        heard: dict[tuple[str, int], Row] = {}
-        wrong = []
-        for message in self.audience.newest(site):
-            if message["state"] != "final":
-                wrong.append(f"{site}: not final: {message}")
-            if message["reason"] != "used":
-                continue
-            key = message["location"], entries[message["registration_id"]]
-            if key in heard:
-                wrong.append(f"{site}: two crossings of {key}: {heard[key]} and {message}")
-            heard[key] = message
-        truth = self._expected_at(site)
-        for key in sorted({*heard, *truth}):
-            found = heard.get(key, {})
-            told = {name: found.get(name) for name in ("at_ms", "clock_ms", "chip_ms")}
-            right = truth.get(key)
-            if told != right:
-                wrong.append(f"{site} {key}: told {told}, right is {right}")
-        return wrong
-
-    def _expected_at(self, site: str) -> dict[tuple[str, int], Row]:
-        served = {reader.location for reader in self.readers if reader.box == site}
-        out: dict[tuple[str, int], Row] = {}
-        for (location, bib), times in self.seen.items():
-            if location not in served:
-                continue
-            left = max(self.seen.get(("start", bib), [0]))
-            at = left if location == "start" else min(times)
-            out[location, bib] = {
-                "at_ms": (self.gun_ns + at) // NS_PER_MS,
-                "clock_ms": at // NS_PER_MS,
-                "chip_ms": (at - left) // NS_PER_MS,
-            }
-        return out
+        served = {reader.location for reader in self.readers if reader.box == name}
+        return wrong_crossings(
+            name,
+            self.audience.newest(name),
+            {runner.registration_id: runner.bib for runner in self.race.runners},
+            expected_crossings(self.seen, self.gun_ns, served),
+        )
 
 
 def disposable(bib: int) -> Chip:
     """Return the disposable transponder of a bib: its number is the bib."""
     return Chip(f"{bib}@{BIB_SET}")
-
-
-def in_words(ns: int) -> str:
-    """Return a duration of whole ms as H:MM:SS.mmm."""
-    seconds, rest = divmod(ns // NS_PER_MS, 1000)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
 
 
 _CONFIG = """
