@@ -9,6 +9,8 @@ from pathlib import Path
 
 _PATIENCE_S = 20.0
 _TRIES = 10
+INTERRUPT = "\x03"
+"""Ctrl-C."""
 
 
 def converse(
@@ -38,7 +40,8 @@ def converse(
                     raise AssertionError(f"{question!r} was never asked: {shown!r}")
                 shown += more
             os.write(terminal, answer.encode())
-        while more := _read(terminal):
+        insists = bool(answers) and answers[-1][1] == INTERRUPT
+        while more := _read(terminal, insists=insists):
             shown += more
     finally:
         os.close(terminal)
