@@ -15,7 +15,7 @@ from tests.bench.service import ROOT, broker, environment, from_start, last_read
 from tests.bench.stage import Plan, stage
 
 _MB = 1 << 20
-_REST_S = 8.0
+_REST_S = 6.0
 _COMPRESSED = 25.0
 _LINGER_MS = 50.0
 
@@ -62,7 +62,7 @@ def _floor(load: Load) -> float:
 
 def busy(plan: Plan) -> list[Figure]:
     """(a) Ten thousand reads a second, live, by four readers."""
-    load = Load(reads=10_000 * plan.size(8, 30), rate=10_000)
+    load = Load(reads=10_000 * plan.size(5, 30), rate=10_000)
     shares = []
     for turn in range(3):
         plan.say(f"a: live 10,000 reads/s, turn {turn + 1} of 3")
@@ -73,7 +73,7 @@ def busy(plan: Plan) -> list[Figure]:
 
 def latency(plan: Plan) -> list[Figure]:
     """(b), (g) From the wire to a subscriber, and what it costs."""
-    seconds = plan.size(15, 60)
+    seconds = plan.size(10, 60)
     with stage() as scene:
         plan.say("g: idle")
         before = scene.service.usage()
@@ -101,7 +101,7 @@ def latency(plan: Plan) -> list[Figure]:
 def device(plan: Plan) -> list[Figure]:
     """(g) Bytes the card takes for a read."""
     plan.say(f"g: bytes on the device, {_LINGER_MS:.0f} ms linger")
-    load = Load(reads=100 * plan.size(25, 120), rate=100)
+    load = Load(reads=100 * plan.size(20, 120), rate=100)
     with stage(linger_ms=_LINGER_MS) as scene:
         act = scene.play(load)
         spent = (scene.service.usage().written - act.before.written) / load.reads
