@@ -100,7 +100,8 @@ class Board:
         self._race = race
         self._roster = roster
         self._owner = owner
-        self._zone = zone
+        self.zone = zone
+        """May be set anew once the race's zone becomes known."""
         self._own = own
         self._revision = run * REVISIONS_PER_RUN
         self._told: dict[RegistrationId, _Told] = {}
@@ -260,7 +261,7 @@ class Board:
                     rows[owner] = row
             if len(rows) == LATEST:
                 break
-        return payloads.announcer(location, list(rows.values()), self._events, self._zone)
+        return payloads.announcer(location, list(rows.values()), self._events, self.zone)
 
     def _announce(self, location: str, at: int, owner: RegistrationId) -> payloads.Announced | None:
         entrant = self._roster().get(owner)

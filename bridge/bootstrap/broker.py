@@ -59,6 +59,7 @@ async def make_broker(loaded: Loaded, core: Core, actions: Actions) -> Broker:
         own=own,
         run=await next_run(core.store),
     )
+    core.on_zone = partial(setattr, board, "zone")
     alarm = core.health.alarms.set
     feed = Feed(
         topics=topics,

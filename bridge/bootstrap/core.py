@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ from bridge.app.standings import Standings
 from bridge.app.supervise import Connector, Reader
 from bridge.app.timing import Timing
 from bridge.app.told import Herald
+from bridge.app.zones import zone_mistake
 from bridge.domain.ledger import Phase
 from bridge.domain.results import Crossing
 from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
@@ -85,6 +87,8 @@ class Core:
     notices: list[str]
     people: PeopleFile | None
     """Where participants come from, if it is a file."""
+    on_zone: Callable[[ZoneInfo], None] = lambda _: None
+    """Told when the race's zone becomes known."""
     entrants_news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the participants on disk changed."""
 
@@ -102,10 +106,17 @@ class Core:
         """Take the race's zone from the provider; what was placed without it is placed anew."""
         if self.config.bridge.timezone is not None or zone == self.zone.name:
             return
+        if (complaint := zone_mistake(zone)) is not None:
+            text = (
+                f"the results service names a zone we do not know: {complaint}; set bridge.timezone"
+            )
+            self.health.alarms.set("zone", text)
+            return
         await self.store.put(ZONE_NOTE, orjson.dumps(zone).decode())
         self.zone.name = zone
         rules = rules_of(self.config, zone, self.drivers)
         self.timing.set_rules(rules, askable(rules, self.drivers, self.config))
+        self.on_zone(self.zone.info)
 
 
 def race_key(config: Config) -> str:
