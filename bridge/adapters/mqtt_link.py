@@ -140,7 +140,6 @@ class MqttLink:
                 await self._connect()
             except* aiomqtt.MqttError as group:
                 pause = self._ended(_first(group))
-            _still_wanted()
             self._enter("waiting")
             await self._clock.sleep(pause)
 
@@ -242,16 +241,6 @@ class MqttLink:
                 f"The broker at {where} ends each connection of this box soon. If this box was "
                 "copied from another, give each its own name under [bridge] site.",
             )
-
-
-def _still_wanted() -> None:
-    """End if we were told to in the very moment the connection ended.
-
-    Python 3.11's TaskGroup forgets a cancellation that collides with an error of its own.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def client_id(notes: Notes, race: str, site: str) -> str:
