@@ -239,7 +239,8 @@ class MqttLink:
             self._alarm(
                 "mqtt_thrown_out",
                 f"The broker at {where} ends each connection of this box soon. If this box was "
-                "copied from another, give each its own name under [bridge] site.",
+                "copied from another, give each its own name under [bridge] site; if not, see that "
+                f"its user has write access to {self._topics.of('#')}.",
             )
 
 

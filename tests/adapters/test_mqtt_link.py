@@ -283,9 +283,11 @@ async def test_a_box_without_write_access_is_told_and_keeps_everything(tmp_path:
         site = Site(broker.url, username="display", password="secret")  # noqa: S106
         async with site.up():
             site.cross(3)
-            await until(lambda: "mqtt_rights" in site.alarms.on)
+            # The broker hangs up with a reset, which may overtake its own refusal: then only the
+            # short lives of our connections tell, and the alarm names both causes.
+            await until(lambda: {"mqtt_rights", "mqtt_thrown_out"} & set(site.alarms.on))
 
-            assert "write access" in site.alarms.on["mqtt_rights"]
+            assert all("write access" in text for text in site.alarms.on.values())
             assert site.feed.gauge().queued == 3
 
 
