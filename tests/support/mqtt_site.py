@@ -86,9 +86,10 @@ class Site:
         )
 
     @contextlib.asynccontextmanager
-    async def up(self) -> AsyncIterator["Site"]:
+    async def up(self, *, wait: bool = True) -> AsyncIterator["Site"]:
         async with running(self.link.run()):
-            await self.connected()
+            if wait:
+                await self.connected()
             yield self
 
     async def connected(self) -> None:
