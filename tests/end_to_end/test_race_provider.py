@@ -13,12 +13,12 @@ async def test_a_results_service_that_fails_and_goes_away(tmp_path: Path) -> Non
         faults = rig.sandbox.faults
         async with asyncio.TaskGroup() as group:
             group.create_task(rig.play(), name="race")
-            faults.set({"503": 0.5})
-            await rig.after(0.5)
-            await _met(rig, "503")
-            faults.set({"apply-then-reset": 0.5, "html": 0.2})
+            await until(rig.posted_rows, 60)
+            faults.set({"apply-then-reset": 0.5})
+            await _met(rig, "apply-then-reset", "/full-results")
+            faults.set({"503": 0.5, "html": 0.2})
             await rig.after(0.7)
-            await _met(rig, "apply-then-reset", "POST")
+            await _met(rig, "503")
             rig.sandbox.go_down(9.0)
             await _met(rig, "reset")
             status = await rig.box.until(
@@ -53,11 +53,11 @@ async def test_a_start_without_network_has_the_participants_of_last_time(tmp_pat
         await rig.agrees(within_s=100)
 
 
-async def _met(rig: Rig, kind: str, method: str | None = None) -> None:
-    """Wait until a call has met this fault."""
+async def _met(rig: Rig, kind: str, path: str = "") -> None:
+    """Wait until a call (of a path that ends so) has met this fault."""
     await until(
         lambda: any(
-            exchange.fault == kind and method in {None, exchange.call.method}
+            exchange.fault == kind and exchange.call.path.endswith(path)
             for exchange in rig.sandbox.log
         ),
         60,
