@@ -41,7 +41,7 @@ STATISTICS: Final = Command(
 MUTE: Final = (
     "The reader answers no commands: its reads are taken, but its clock cannot be checked and "
     "missed reads cannot be noticed. Right for a USB registration reader; otherwise look at "
-    "cable, baud rate and the reader's address."
+    "cable, baud rate and address; is it an IPICO at all?"
 )
 
 

@@ -101,7 +101,8 @@ class StoreFiles:
         connection.execute("COMMIT")
         self.news.notices.append(
             f"the store was damaged and has been put aside as {damaged}; a fresh one is in use and"
-            " what can be saved of the old one is being brought over"
+            " what can be saved of the old one is being brought over; look at `chip-bridge results`"
+            " and say guns and marks again that are missing"
         )
         return connection, Salvage(left, self.news)
 
