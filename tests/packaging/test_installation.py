@@ -1,6 +1,7 @@
 """The unit, the example configuration, the set-up scripts and the layers."""
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -156,8 +157,14 @@ def test_every_target_sets_up_what_it_needs(target: str, tmp_path: Path) -> None
     for name in ("Makefile", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
+    outer = {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
-        ["make", "--dry-run", target], cwd=tmp_path, check=True, capture_output=True, text=True
+        ["make", "--dry-run", target],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name not in outer},
     )
     steps = done.stdout.splitlines()
     assert "sh .ci/set-up" in steps[0]
