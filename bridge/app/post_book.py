@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from bridge.app.people_csv import FILE_IDS
 from bridge.app.ports import PostRow
 from bridge.app.result_sets import Target
 from bridge.domain.entrants import Entrant, RegistrationId
@@ -165,8 +166,9 @@ class PostBook:
     def change(self, registration_id: RegistrationId) -> Change:
         """Return what separates a runner's row at the service from what it should be."""
         row = self._rows.get(registration_id)
-        if self._entrant(registration_id) is None:
-            # The service no longer knows the key: it would refuse anything sent under it.
+        if self._entrant(registration_id) is None or registration_id >= FILE_IDS:
+            # The service does not know the key (any longer, or whoever was entered on site): it
+            # would refuse anything sent under it.
             return Change({}, tuple(row.fields) if row else ())
         result = self._result(registration_id)
         if row is None and result is None:
