@@ -9,6 +9,7 @@ from bridge.app.clock_words import ahead_ns, to_ms
 from bridge.app.intake import BACKLOG
 from bridge.app.link import ReaderState
 from bridge.app.metrics import MetricSheet
+from bridge.app.payloads import ms
 from bridge.app.ports import Clock, Store
 from bridge.app.standings import Standings
 from bridge.app.timing import Timing
@@ -106,7 +107,7 @@ class Health:
             "driver": state.driver,
             "state": state.state,
             "since_at_ms": state.since_ns // NS_PER_MS,
-            "last_byte_at_ms": _ms(state.last_byte_ns),
+            "last_byte_at_ms": ms(state.last_byte_ns),
             "last_byte_s": self._ago_s(state.last_byte_ns),
             "reads": state.reads,
             "rejected": sum(state.rejected.values()),
@@ -156,7 +157,7 @@ class Health:
                 {
                     "event_id": event.id,
                     "name": event.name,
-                    "gun_at_ms": _ms(self._timing.gun(event.id)),
+                    "gun_at_ms": ms(self._timing.gun(event.id)),
                     "started": (totals := self._standings.totals(event.id)).started,
                     "on_course": totals.on_course,
                     "finished": totals.finished,
@@ -174,7 +175,7 @@ class Health:
             if state.last_read_ns is not None and (known is None or known < state.last_read_ns):
                 newest[state.location] = state.last_read_ns
             newest.setdefault(state.location, None)
-        return {place: _ms(at) for place, at in newest.items()}
+        return {place: ms(at) for place, at in newest.items()}
 
     def _alarms(self, error_ns: int | None, free: int) -> Iterable[str]:
         if self._store.trouble is not None:
@@ -236,7 +237,3 @@ class Health:
                 elif isinstance(value, int | float):
                     sheet.gauge(f"{link}_{key}", value)
         return sheet.text()
-
-
-def _ms(ns: int | None) -> int | None:
-    return None if ns is None else ns // NS_PER_MS

@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from bridge.app.payloads import ms
 from bridge.app.ports import Clock, Store
 from bridge.app.request_fields import (
     exact_instant,
@@ -262,15 +263,15 @@ class Operations:
             "place": result.place,
             "clock_time": word or self._printed(result.clock_ns, event),
             "chip_time": word or self._printed(result.chip_ns, event),
-            "clock_ms": _ms(result.clock_ns),
-            "chip_ms": _ms(result.chip_ns),
+            "clock_ms": ms(result.clock_ns),
+            "chip_ms": ms(result.chip_ns),
             "no_start_read": result.no_start_read,
             "splits": [
                 {
                     "location": split.location,
                     "split": split.split,
-                    "clock_ms": _ms(split.clock_ns),
-                    "chip_ms": _ms(split.chip_ns),
+                    "clock_ms": ms(split.clock_ns),
+                    "chip_ms": ms(split.chip_ns),
                     "clock_time": self._printed(split.clock_ns, event),
                     "chip_time": self._printed(split.chip_ns, event),
                 }
@@ -416,10 +417,6 @@ def _totals(standings: Standings, event_id: EventId) -> Json:
         "on_course": totals.on_course,
         "finished": totals.finished,
     }
-
-
-def _ms(ns: int | None) -> int | None:
-    return None if ns is None else ns // NS_PER_MS
 
 
 def _list(words: Iterable[object]) -> str:

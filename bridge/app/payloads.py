@@ -21,7 +21,7 @@ Requests between boxes (contract: ``<base>/request/<site>/<command>``):
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
@@ -232,82 +232,6 @@ def announcer(
                 }
                 for row in rows
             ],
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderFacts:
-    """What is told of one reader."""
-
-    state: str
-    """``connected``, ``connecting`` or ``failed``."""
-    since_ns: int
-    last_byte_ns: int | None
-    reads: int
-    rejected: int
-    clock_offset_ns: int | None
-    clock_error_ns: int | None
-    detail: str = ""
-
-
-def reader(facts: ReaderFacts) -> bytes:
-    """Render the state of a reader."""
-    return orjson.dumps(
-        {
-            "v": VERSION,
-            "state": facts.state,
-            "since_at_ms": ms(facts.since_ns),
-            "last_byte_at_ms": ms(facts.last_byte_ns),
-            "reads": facts.reads,
-            "rejected": facts.rejected,
-            "clock_offset_ms": ms(facts.clock_offset_ns),
-            "clock_error_ms": ms(facts.clock_error_ns),
-            "detail": facts.detail,
-        }
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthFacts:
-    """What is told of this box."""
-
-    version: str
-    uptime_ns: int
-    at_ns: int
-    readers: Mapping[str, str]
-    """Reader -> its state."""
-    clock_synchronised: bool
-    clock_error_ns: int | None
-    disk_free_mb: int | None
-    disk_trouble: str | None
-    queues: Mapping[str, int] = field(default_factory=dict)
-    """Stage -> rows or messages waiting."""
-    lag_ms: Mapping[str, int | None] = field(default_factory=dict)
-    """Stage -> age of the oldest waiting, None where nothing waits."""
-    last_read_ns: Mapping[str, int | None] = field(default_factory=dict)
-    """Location -> arrival of its newest read."""
-    alarms: Mapping[str, str] = field(default_factory=dict)
-
-
-def health(facts: HealthFacts) -> bytes:
-    """Render the health of this box."""
-    return orjson.dumps(
-        {
-            "v": VERSION,
-            "version": facts.version,
-            "at_ms": ms(facts.at_ns),
-            "uptime_ms": ms(facts.uptime_ns),
-            "readers": dict(facts.readers),
-            "clock": {
-                "synchronised": facts.clock_synchronised,
-                "error_ms": ms(facts.clock_error_ns),
-            },
-            "disk": {"free_mb": facts.disk_free_mb, "trouble": facts.disk_trouble},
-            "queues": dict(facts.queues),
-            "lag_ms": dict(facts.lag_ms),
-            "last_read_at_ms": {name: ms(at) for name, at in facts.last_read_ns.items()},
-            "alarms": dict(facts.alarms),
         }
     )
 

@@ -97,7 +97,3 @@ class ChipTable:
     def by_bib(self, bib: int) -> list[Entrant]:
         """Return the registrations that wear this bib."""
         return self._bibs.get(bib, [])
-
-    def shared_chips(self) -> dict[str, list[Entrant]]:
-        """Return the chips on more than one registration."""
-        return {chip: owners for chip, owners in self._chips.items() if len(owners) > 1}

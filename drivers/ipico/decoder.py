@@ -15,7 +15,6 @@ from drivers.ipico import control, records, salvage
 
 MAX_FRAME: Final = 1024
 """Longer than any control frame (522 bytes) and the banner (105): beyond it is noise."""
-RECORD_SIZE: Final = 38
 _SECONDS_KEPT: Final = 4096
 _TEXTS_KEPT: Final = 8192
 _RECORDS: Final = Struct("38s")

@@ -1,6 +1,7 @@
 """What the box says of itself: true, complete, and in words that say what to do."""
 
 from pathlib import Path
+from typing import Any
 
 from bridge.app.health import Alarms
 from bridge.bootstrap.core import Core
@@ -49,6 +50,37 @@ async def test_a_reader_is_shown_with_its_clock_and_its_last_byte(tmp_path: Path
         assert found["clock_error_ms"] == 12
         assert found["rejected"] == 3
         assert found["rejected_by_reason"] == {"checksum": 2, "field": 1}
+
+
+async def test_a_reader_that_failed_is_told_as_the_topic_promises(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 123 * NS_PER_MS)
+    async with mat(tmp_path, clock) as core:
+        state = core.states["finish-mat"]
+        state.enter("failed", clock.utc_ns(), "no route")
+        state.reads, state.rejected = 9, {Why.CHECKSUM.value: 2}
+        told = core.health.reader("finish-mat")
+        promised = {
+            "v": 1,
+            "state": "failed",
+            "since_at_ms": (GUN + 123 * NS_PER_MS) // NS_PER_MS,
+            "last_byte_at_ms": None,
+            "reads": 9,
+            "rejected": 2,
+            "clock_offset_ms": None,
+            "clock_error_ms": None,
+            "detail": "no route",
+        }
+        assert {name: told[name] for name in promised} == promised
+
+
+async def test_the_health_of_a_box_has_what_the_topic_promises(tmp_path: Path) -> None:
+    async with mat(tmp_path, MatClock(GUN)) as core:
+        told: dict[str, Any] = core.health.status()
+        assert told["v"] == 1
+        assert {"version", "uptime_s", "readers", "clock", "disk", "queues", "alarms"} <= set(told)
+        assert told["clock"].keys() == {"synchronised", "error_ms"}
+        assert told["disk"].keys() == {"free_mb", "trouble"}
+        assert told["last_read_at_ms"].keys() == {state.location for state in core.states.values()}
 
 
 async def test_everything_a_person_must_know_is_an_alarm(tmp_path: Path) -> None:

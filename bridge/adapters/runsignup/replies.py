@@ -22,7 +22,6 @@ PERSON = frozenset({6, 7, 13, 17, 101, 102, 103})
 """Key refused, no permission, login needed, caller registration, user, password, locked."""
 WHOLE = frozenset({1, 2, 8, 10, 12, 201, 214, 216, 301})
 """Method, verb, format, order, race, zone, event: no row of the payload is at fault."""
-KEY_REFUSED = 6
 
 _ADVICE = {
     6: "check provider_api_key and provider_api_secret",
