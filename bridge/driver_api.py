@@ -6,7 +6,7 @@ events out, no I/O, no clock. Its `encode` makes the bytes a real reader would s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -53,6 +53,8 @@ class Marker:
     key: str | None = None
     """Identity within the reader where (name, stamp) is not enough."""
     extra: Mapping[str, object] = field(default_factory=dict)
+    unit: str | None = None
+    """As `Read.unit`: which of several places on one connection it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +219,25 @@ class Opening:
     options: Mapping[str, object] = field(default_factory=dict)
     """`[[reader]] options`, already checked by `Driver.check_options`."""
     link: str = "tcp"
-    """``tcp`` or ``serial``."""
+    """``tcp`` (we connected), ``tcp-listen`` (the reader did), ``serial``, ``mqtt``, ``file`` or
+    ``gpio``."""
+    host: str = ""
+    """Host name or address in the reader's URL, for protocols that have to repeat it (HTTP)."""
+    target: str = ""
+    """What follows the host in the reader's URL: a path with its query (HTTP), without the
+    leading slash a topic (MQTT); empty if nothing does."""
+    password: str | None = None
+    """The reader's password from the secrets, for readers that want a login. Never put it into
+    an event that is kept; `Send` is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class SerialLink:
-    """A serial port and how the reader wants it set."""
+    """A serial port and how the reader wants it set: 8N1, no flow control."""
 
     baud: int
+    dtr: bool = True
+    """State of the DTR line while open; False for readers that reset on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +245,45 @@ class TcpLink:
     """A TCP port the reader listens on."""
 
     port: int
+    tls: bool = False
+    """The reader speaks TLS there, as a rule with a certificate of its own making."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenLink:
+    """A TCP port of ours that the reader connects to."""
+
+    port: int
+    many: bool = False
+    """Several connections at once are normal (each HTTP request may come on its own); otherwise
+    a new connection replaces the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MqttLink:
+    """A topic filter at a broker; each message's payload is fed with a line feed behind it."""
+
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A growing file or a folder of them, followed from the first byte, over rotation.
+
+    The link feeds whole pieces of the file as they are written; where it stands is its own affair.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class GpioLink:
+    """Input lines of this box.
+
+    The link feeds one line of text per edge: ``LINE,LEVEL,NS`` and LF, with the line's number, 1
+    or 0, and the kernel's time stamp in UTC ns.
+    """
+
+
+Link = SerialLink | TcpLink | ListenLink | MqttLink | FileLink | GpioLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,8 +312,48 @@ class Out:
     """Close it with a TCP RST, as a Lite does on port 9999."""
 
 
+class Archive(Protocol):
+    """Sightings on record, numbered from 1 without gaps: the memory of a reader we pretend to be.
+
+    `Sighting.seq` is the number. Behind it stands a list (`Shelf`) or the journal of the box, so
+    ask for what is needed, and not for everything at once.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of the newest."""
+        ...
+
+    def read(self, first: int, count: int) -> Sequence[Sighting]:
+        """Return up to `count` sightings from number `first` on; fewer where there are no more."""
+        ...
+
+
+class Shelf:
+    """An archive in memory, for emulators."""
+
+    def __init__(self) -> None:
+        self._sightings: list[Sighting] = []
+
+    def __len__(self) -> int:
+        return len(self._sightings)
+
+    def add(self, sighting: Sighting) -> Sighting:
+        """Keep a sighting; return it with its number."""
+        numbered = replace(sighting, seq=len(self._sightings) + 1)
+        self._sightings.append(numbered)
+        return numbered
+
+    def read(self, first: int, count: int) -> Sequence[Sighting]:
+        """Return up to `count` sightings from number `first` on."""
+        start = max(first, 1) - 1
+        return self._sightings[start : start + max(count, 0)]
+
+
 class Emulator(Protocol):
     """A reader made of software, sans-I/O: the other side of `Session`.
+
+    Where the reader is the one that connects (`ListenLink`), `connected` is told of the connection
+    it made to the bridge, and `disconnected` of its end; the host makes it again.
 
     `now_ns` is the reader's own clock (ns in the driver's `stamp_form`), with whatever offset
     the host of the emulator gives it.
@@ -309,9 +401,13 @@ class Driver:
 
     name: str
     title: str
-    links: tuple[SerialLink | TcpLink, ...]
+    links: tuple[Link, ...]
+    """How it can be reached, the usual way first. Where the usual way is `ListenLink` the emulator
+    is the one that connects. A TCP reader may also be listened for, and the other way round."""
     stamp_form: StampForm
     """What this reader's stamps normally are."""
+    resolution_ns: int = 1_000_000
+    """Finest step of a stamp in what `encode` writes; it cuts off what is finer."""
     can_tell_time: bool
     """Whether the clock can be asked: then `clock = "corrected"` is the default."""
     session: Callable[[Opening], Session]
@@ -323,6 +419,11 @@ class Driver:
     """Protocol fields of a read's frame for `decode`, which the hot path does not need."""
     example_chip: Callable[[int], Chip]
     """Chip number n of a made-up race, in this protocol's own form."""
+    repairs: bool = False
+    """Whether reads made while the link was down come back by themselves after it is up again."""
+    may_be_silent: bool = False
+    """Whether a living reader may say nothing for longer than ten seconds although it is asked, or
+    cannot be asked: a dead link is then noticed by the kernel alone."""
     check_options: Callable[[Mapping[str, object]], list[str]] = no_options
     """Return complaints about `[[reader]] options`, empty if all is well."""
     source: str = ""
@@ -333,6 +434,7 @@ __all__ = [
     "API_VERSION",
     "MAIN",
     "Alarm",
+    "Archive",
     "Chip",
     "Clock",
     "ClockStep",
@@ -341,9 +443,14 @@ __all__ = [
     "Driver",
     "Emulator",
     "Event",
+    "FileLink",
+    "GpioLink",
     "Hangup",
     "Kept",
+    "Link",
+    "ListenLink",
     "Marker",
+    "MqttLink",
     "Opening",
     "Out",
     "PassiveSession",
@@ -354,6 +461,7 @@ __all__ = [
     "Send",
     "SerialLink",
     "Session",
+    "Shelf",
     "Sighting",
     "StampForm",
     "Status",

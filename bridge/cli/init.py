@@ -10,7 +10,15 @@ import click
 from bridge.app.first_config import Answers, first_config
 from bridge.app.registry import Registry
 from bridge.cli.invocation import Invocation
-from bridge.driver_api import Driver, SerialLink, TcpLink
+from bridge.driver_api import (
+    Driver,
+    FileLink,
+    GpioLink,
+    ListenLink,
+    MqttLink,
+    SerialLink,
+    TcpLink,
+)
 from bridge.errors import ConfigError, UsageError
 
 
@@ -108,6 +116,14 @@ def _usual_url(driver: Driver) -> str:
                 return f"tcp://10.0.0.51:{port}"
             case SerialLink(baud=baud):
                 return f"serial:///dev/ttyUSB0?baud={baud}"
+            case ListenLink(port=port):
+                return f"tcp-listen://0.0.0.0:{port}"
+            case MqttLink(topic=topic):
+                return f"mqtt://localhost:1883/{topic}"
+            case FileLink():
+                return "file:///var/spool/reader/reads.csv"
+            case GpioLink():
+                return "gpio://gpiochip0/17"
     raise ConfigError(f"The driver {driver.name!r} names no link; report it to its author.")
 
 

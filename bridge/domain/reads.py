@@ -45,7 +45,8 @@ class Read(NamedTuple):
     rssi: float | None = None
     """dBm or the reader's own unit; None where the protocol has none."""
     unit: str | None = None
-    """The reader's or receiver module's own name for itself on the wire."""
+    """The reader's or receiver module's own name for itself on the wire; where one connection
+    carries several places (MYLAPS, ChronoTrack), the name of the place."""
     seq: int | None = None
     """The reader's running number of this read, where it has one."""
     key: str | None = None

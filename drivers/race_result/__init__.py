@@ -33,6 +33,7 @@ DRIVER: Final = Driver(
     links=(TcpLink(port=3601), SerialLink(baud=38_400)),
     stamp_form=StampForm.NAIVE,
     can_tell_time=True,
+    repairs=True,
     session=RaceResultSession,
     encode=records.encode,
     emulator=RaceResultEmulator,
