@@ -16,6 +16,7 @@ from zlib import crc32
 import orjson
 
 from bridge.adapters.store.recent import Generation
+from bridge.adapters.store.runs import GarbledRow
 
 FAN_BITS = 4
 FAN_OUT = 1 << FAN_BITS
@@ -201,17 +202,11 @@ def _is_unicode(chip: str) -> bool:
     return True
 
 
-class _GarbledBlock(sqlite3.DatabaseError):
-    """A page that SQLite takes for sound holds a block that is none."""
-
-    sqlite_errorname = "SQLITE_CORRUPT"
-
-
 def _loaded(stored: bytes) -> Block:
     try:
         return dict(orjson.loads(stored))
     except ValueError as error:
-        raise _GarbledBlock(f"the chip index is garbled: {error}") from None
+        raise GarbledRow(f"the chip index is garbled: {error}") from None
 
 
 def _blocks(connection: sqlite3.Connection, segments: Iterable[int], part: int) -> Iterator[Block]:

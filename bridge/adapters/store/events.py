@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from bridge.adapters.store.runs import Values
 from bridge.app.ports import EventRow
 
 _COLUMNS: Final = len(EventRow._fields)
@@ -14,8 +15,8 @@ _NEVER_NULL: Final = frozenset({0, 3, 4, 6, 12})
 _PLAIN: Final = f"INSERT INTO events VALUES({', '.join('?' * _COLUMNS)})"
 
 
-def insert_events(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> None:
-    """Insert rows in order.
+def insert_events(connection: sqlite3.Connection, rows: Sequence[Values]) -> None:
+    """Insert rows of the table in order.
 
     Most readers leave several columns empty in all their reads. Binding a value costs about as
     much as storing it, so an empty column is written into the statement instead: the reads of an

@@ -10,11 +10,12 @@ import orjson
 from bridge.adapters.store.core import Values
 from bridge.adapters.store.journal import session_of
 from bridge.adapters.store.lines import event_line, header_line, sample_line, session_line
+from bridge.adapters.store.runs import unfolded
 from bridge.adapters.store.schema import UUID_NOTE, connect_reader
-from bridge.app.ports import ClockSample, EventRow
+from bridge.app.ports import ClockSample
 from bridge.errors import JournalError
 
-_PAGE = 1000
+_PAGE = 500
 
 
 def export_reads(store_path: Path, out: Callable[[bytes], object]) -> int:
@@ -38,8 +39,7 @@ def _export(connection: sqlite3.Connection, out: Callable[[bytes], object]) -> i
     for session in sessions.values():
         out(session_line(session))
     count = 0
-    for values in _paged(connection, "events"):
-        row = EventRow._make(values)
+    for row in unfolded(_paged(connection, "events")):
         if row.session not in sessions:  # opened while we were writing
             again = connection.execute("SELECT * FROM sessions WHERE id = ?", (row.session,))
             for late in map(session_of, again.fetchall()):

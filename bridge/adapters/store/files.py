@@ -13,6 +13,7 @@ from typing import Final
 from bridge.adapters.store.jobs import Fault, fault_of, in_words
 from bridge.adapters.store.journal import Numbers
 from bridge.adapters.store.pages import Log, complaint, log_is_foreign
+from bridge.adapters.store.runs import NEXT_ID
 from bridge.adapters.store.salvage import (
     News,
     Salvage,
@@ -184,11 +185,11 @@ def free_numbers(connection: sqlite3.Connection) -> Numbers:
     """Return the first numbers that neither the file nor a damaged one before it has given."""
     found = connection.execute("SELECT value FROM notes WHERE name = ?", (FLOOR_NOTE,)).fetchone()
     floor = json.loads(found[0]) if found else (1, 1, 1)
-    highest = connection.execute(
-        "SELECT (SELECT max(id) FROM events), (SELECT max(id) FROM sessions),"
-        " (SELECT max(seq) FROM crossings)"
+    free_here = connection.execute(
+        f"SELECT ({NEXT_ID}), (SELECT max(id) + 1 FROM sessions),"  # noqa: S608  our own words
+        " (SELECT max(seq) + 1 FROM crossings)"
     ).fetchone()
-    return Numbers(*(max(low, (used or 0) + 1) for low, used in zip(floor, highest, strict=True)))
+    return Numbers(*(max(low, free or 1) for low, free in zip(floor, free_here, strict=True)))
 
 
 def unfinished_of(path: Path) -> list[tuple[Path, int]]:

@@ -9,6 +9,7 @@ from itertools import chain
 
 from bridge.adapters.store.events import insert_events
 from bridge.adapters.store.recent import Generation
+from bridge.adapters.store.runs import folded, rows_with
 from bridge.adapters.store.schema import COMMIT_NOTE
 from bridge.app.ports import Batch, EventRow
 
@@ -83,7 +84,7 @@ _MEMORY = "INSERT OR REPLACE INTO memories VALUES(?, ?)"
 
 def write_batches(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     """Insert everything in `batches`, in order."""
-    insert_events(connection, list(chain.from_iterable(batch.rows for batch in batches)))
+    insert_events(connection, list(chain.from_iterable(folded(batch.rows) for batch in batches)))
     for batch in batches:
         if batch.samples:
             connection.executemany(_SAMPLE, batch.samples)
@@ -109,7 +110,7 @@ def has_landed(connection: sqlite3.Connection, jobs: Sequence[Job], token: str) 
     if row is None:
         found = connection.execute("SELECT value FROM notes WHERE name = ?", (COMMIT_NOTE,))
         return found.fetchall() == [(token,)]
-    return connection.execute("SELECT * FROM events WHERE id = ?", (row.id,)).fetchall() == [row]
+    return rows_with(connection, [row.id]).get(row.id) == row
 
 
 def _first_row(jobs: Sequence[Job]) -> EventRow | None:

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 from bridge.adapters.store.chip_index import chips_in, ids_of
 from bridge.adapters.store.core import Core
+from bridge.adapters.store.runs import LONGEST, RUN, rows_with, unfolded
 from bridge.app.ports import Batch, ClockSample, CrossingRow, EventRow, Kind, SessionRow
 from bridge.domain.reads import StampForm, UtcNs
 
 _PAGE = 1000
+_RUNS = 100
 _STAMP_ROWS = 1000
 _STAMP_WINDOW = 20_000
 _STAMP_WINDOWS = 10
@@ -112,13 +114,16 @@ class JournalPart:
             if lowest is None:
                 break
             ((found, stamp),) = self._core.fetch(
-                "SELECT count(*), max(stamp) FROM (SELECT stamp FROM events WHERE id >= ?"
-                " AND id < ? AND kind = ? AND form <> ?"
+                "SELECT coalesce(sum(iif(kind = ?, seq, 1)), 0), max(stamp)"
+                " FROM (SELECT kind, seq, stamp FROM events WHERE id >= ?"
+                " AND id < ? AND kind IN (?, ?) AND form <> ?"
                 " AND session IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?)",
                 (
+                    RUN,
                     lowest,
                     before,
                     int(Kind.READ),
+                    RUN,
                     int(StampForm.ABSENT),
                     numbers,
                     _STAMP_ROWS - count,
@@ -132,15 +137,17 @@ class JournalPart:
         return newest
 
     def rows(self, first_id: int = 0, kinds: Sequence[Kind] = (Kind.READ,)) -> Iterator[EventRow]:
-        """Yield rows in id order, a thousand in memory."""
-        wanted = json.dumps([int(kind) for kind in kinds])
+        """Yield rows in id order, a few thousand in memory at most."""
+        wanted = json.dumps([*map(int, kinds), *([RUN] if Kind.READ in kinds else [])])
+        behind = first_id - LONGEST
         while page := self._core.fetch(
-            "SELECT * FROM events WHERE id >= ? AND kind IN (SELECT value FROM json_each(?))"
+            "SELECT * FROM events WHERE id > ? AND kind IN (SELECT value FROM json_each(?))"
             " ORDER BY id LIMIT ?",
-            (first_id, wanted, _PAGE),
+            (behind, wanted, _RUNS),
         ):
-            yield from map(EventRow._make, page)
-            first_id = page[-1][0] + 1
+            with self._core.reading():
+                yield from (row for row in unfolded(page) if row.id >= first_id)
+            behind = page[-1][0]
 
     def reads_of(self, chips: Sequence[str]) -> list[EventRow]:
         """Return every READ row of these exact chip texts, in id order."""
@@ -156,11 +163,7 @@ class JournalPart:
                 row = self._core.recent.row(row_id)
                 if row is not None:
                     rows[row_id] = row
-            durable = json.dumps([row_id for row_id in ids if row_id not in rows])
-            found = connection.execute(
-                "SELECT * FROM events WHERE id IN (SELECT value FROM json_each(?))", (durable,)
-            ).fetchall()
-        rows.update((values[0], EventRow._make(values)) for values in found)
+            rows.update(rows_with(connection, (row_id for row_id in ids if row_id not in rows)))
         # an id whose row was lost with a damaged page may have been given again
         return [row for _id, row in sorted(rows.items()) if row.chip in wanted]
 

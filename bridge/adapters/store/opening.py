@@ -18,6 +18,7 @@ from bridge.adapters.store.recent import Generation, Recent
 from bridge.adapters.store.remote import RemotePart
 from bridge.adapters.store.restore import RestorePart
 from bridge.adapters.store.roster import RosterPart
+from bridge.adapters.store.runs import RUN, chips_of
 from bridge.adapters.store.salvage import News
 from bridge.adapters.store.schema import FLOOR_NOTE, UUID_NOTE
 from bridge.adapters.store.writer import Access
@@ -27,7 +28,7 @@ from bridge.errors import JournalError
 SEGMENT_READS = 16_384
 """Reads whose ids wait in memory (about 2 MB) before they become a sorted segment."""
 _OVERLAP_IDS = 1024
-_PAGE = 4096
+_PAGE = 512
 
 
 class SqliteStore(JournalPart, MarkPart, RosterPart, PostPart, RemotePart, NotePart, RestorePart):
@@ -159,11 +160,11 @@ def _load_tail(connection: sqlite3.Connection, recent: Recent) -> list[Generatio
     after = max(floor, (upto or 0) - _OVERLAP_IDS, -1)
     full: list[Generation] = []
     cursor = connection.execute(
-        "SELECT id, chip FROM events WHERE id > ? AND kind = ? AND chip IS NOT NULL ORDER BY id",
-        (after, int(Kind.READ)),
+        "SELECT * FROM events WHERE id > ? AND kind IN (?, ?) ORDER BY id",
+        (after, int(Kind.READ), RUN),
     )
     while page := cursor.fetchmany(_PAGE):
-        recent.add_durable(page)
+        recent.add_durable(read for values in page for read in chips_of(values))
         generation = recent.take_full()
         if generation is not None:
             full.append(generation)

@@ -9,6 +9,7 @@ from bridge.adapters.store.core import Core
 from bridge.adapters.store.journal import session_values
 from bridge.adapters.store.ranges import Spans, add_numbers
 from bridge.adapters.store.recent import Generation
+from bridge.adapters.store.runs import NEXT_ID, rows_with
 from bridge.app.ports import Batch, Kind, SessionRow
 
 _SESSION = "INSERT OR IGNORE INTO sessions VALUES(?, ?, ?, ?, ?, ?, ?, ?)"
@@ -47,9 +48,9 @@ class RestorePart:
     def first_free(self) -> tuple[int, int]:
         """Return event id and session id above all that are durable now."""
         ((event, session),) = self._core.fetch(
-            "SELECT (SELECT max(id) FROM events), (SELECT max(id) FROM sessions)"
+            f"SELECT ({NEXT_ID}), (SELECT max(id) + 1 FROM sessions)"  # noqa: S608  our own words
         )
-        return (event or 0) + 1, (session or 0) + 1
+        return event or 1, session or 1
 
     def known_origin(self, origin: str) -> tuple[Spans, Spans, dict[int, int]]:
         """Return which events and samples of a store are here, and what its sessions became."""
@@ -85,8 +86,9 @@ class RestorePart:
             connection.executemany(_SESSION, map(session_values, parcel.sessions))
             connection.executemany(_SAMPLE, [(number, *sample) for number, sample in samples])
             generation, missing = Generation(tail=False), 0
+            here = rows_with(connection, (row.id for row in batch.rows))
             for row in batch.rows:
-                if not connection.execute(_EVENT, tuple(row)).rowcount:
+                if row.id in here or not connection.execute(_EVENT, tuple(row)).rowcount:
                     continue
                 missing += 1
                 if row.kind == Kind.READ and row.chip is not None:

@@ -17,8 +17,9 @@ import orjson
 from bridge.adapters.store.chip_index import seal_at_once
 from bridge.adapters.store.pages import PageFile, Record, Value
 from bridge.adapters.store.recent import Generation
+from bridge.adapters.store.runs import NEXT_ID, GarbledRow, chips_of
 from bridge.adapters.store.schema import COMMIT_NOTE, SALVAGE_NOTE, connect_reader
-from bridge.app.ports import Clock, Kind
+from bridge.app.ports import Clock
 
 _SMALL: Final = (
     ("sessions", ""),
@@ -35,8 +36,11 @@ _REMOTE: Final = (("remote", ""), ("ranges", "WHERE name LIKE 'received:%'"))
 _ROWS_A_STEP = 200
 _PAGES_A_STEP = 1000
 _SEGMENT_READS = 4096
-_NUMBERS: Final = ("SELECT max(id) FROM events", "SELECT max(id) FROM sessions",
-                   "SELECT max(seq) FROM crossings")  # fmt: skip
+_NUMBERS: Final = (
+    NEXT_ID,
+    "SELECT max(id) + 1 FROM sessions",
+    "SELECT max(seq) + 1 FROM crossings",
+)
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "i": (int,),
@@ -90,8 +94,8 @@ def first_free(damaged: Path, clock: Clock) -> tuple[int, int, int]:
     with suppress(sqlite3.Error), closing(connect_reader(damaged)) as old:
         for position, query in enumerate(_NUMBERS):
             with suppress(sqlite3.Error):
-                ((highest,),) = old.execute(query).fetchall()
-                free[position] = (highest or 0) + 1
+                found = old.execute(query).fetchone()
+                free[position] = found[0] or 1 if found else 1
     return free[0], free[1], free[2]
 
 
@@ -186,8 +190,10 @@ class Salvage:
             )
         except (sqlite3.IntegrityError, OverflowError):
             return 0
-        if table == "events" and columns[2] == Kind.READ and isinstance(columns[5], str):
-            self._generation.add(row_id, columns[5])
+        if table == "events":
+            with suppress(GarbledRow):
+                for read_id, chip in chips_of(values):
+                    self._generation.add(read_id, chip)
         return max(0, cursor.rowcount)
 
     def _remember(self, connection: sqlite3.Connection, *, finished: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from bridge.errors import JournalError
 
-VERSION: Final = 1
+VERSION: Final = 2
 PAGE_SIZE: Final = 1024
 """A commit writes whole pages. At 100 reads/s in 20 commits 1 KiB costs 1.9 KB of card per read,
 2 KiB 2.1, 4 KiB 3.0; half a KiB would cost 1.5, but most crossings would overflow their page."""
@@ -55,7 +55,10 @@ CREATE TABLE origin_sessions(
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_TABLES,)
+_RUNS: Final = ""
+"""Version 2 has rows of kind 9 in `events` (see `runs`), which version 1 would pass over."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_TABLES, _RUNS)
 """Script n brings a file of version n to n + 1; a released script is never changed."""
 
 UUID_NOTE: Final = "store.uuid"

@@ -1,0 +1,170 @@
+"""Reads that came in together, stored as one row.
+
+Binding fourteen columns and finding a place in the tree costs more than everything else that
+happens to a read, and is the same work for thirty. So consecutive reads of one arrival become one
+row of table `events` with kind `RUN`: `id` that of the first, `seq` how many, `stamp` the newest,
+and in `raw` a line of JSON with their columns, a line feed, and their frames end to end. A column
+that is the same throughout is told once.
+"""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby, repeat
+from typing import Any, Final
+
+import orjson
+
+from bridge.app.ports import EventRow, Kind
+
+RUN: Final = 9
+"""`events.kind` of a run. Stored, next to those of `ports.Kind`: never renumber."""
+LONGEST: Final = 32
+"""Reads in a run: whoever wants one of them has to unpack all."""
+NEXT_ID: Final = (
+    "SELECT id + CASE kind WHEN 9 THEN seq ELSE 1 END FROM events ORDER BY id DESC LIMIT 1"
+)
+"""First id above all events; no row if there is none."""
+HOLDING: Final = (
+    "SELECT DISTINCT e.* FROM json_each(?) AS wanted"
+    " JOIN events AS e ON e.id = (SELECT max(id) FROM events WHERE id <= wanted.value)"
+)
+"""The rows that hold a JSON list of ids, if they are there; perhaps others too."""
+
+_SHORTEST = 3
+_READ = int(Kind.READ)
+_WITHIN = (5, 6, 7, 8, 9, 10, 11)
+"""Columns told per read: chip, stamp, form, antenna, rssi, seq, key."""
+_make_row = partial(tuple.__new__, EventRow)
+
+Values = tuple[Any, ...]
+
+
+class GarbledRow(sqlite3.DatabaseError):
+    """A page that SQLite takes for sound holds something that we did not write."""
+
+    sqlite_errorname = "SQLITE_CORRUPT"
+
+
+def folded(rows: Sequence[EventRow]) -> Iterable[Values]:
+    """Return what to store for rows in id order: runs where they fit, else the rows themselves."""
+    if len(rows) < _SHORTEST:
+        return rows
+    columns = list(zip(*rows, strict=True))
+    if _is_run(columns, len(rows)):
+        return _runs(columns, len(rows))
+    if columns[2].count(_READ) < _SHORTEST:
+        return rows
+    parts = [list(part) for _, part in groupby(rows, key=_kind_and_arrival)]
+    return rows if len(parts) == 1 else [values for part in parts for values in folded(part)]
+
+
+def unfolded(found: Iterable[Values]) -> Iterator[EventRow]:
+    """Yield the events of stored rows, each read for itself.
+
+    Raises:
+        GarbledRow: A run does not say what we write.
+    """
+    for values in found:
+        if values[2] == RUN:
+            yield from _members(values)
+        else:
+            yield _make_row(values)
+
+
+def chips_of(values: Values) -> list[tuple[int, str]]:
+    """Return (id, chip) of the reads in a stored row; `GarbledRow` as above."""
+    if values[2] == RUN:
+        return [(row.id, row.chip) for row in _members(values) if row.chip is not None]
+    return [(values[0], values[5])] if values[2] == _READ and values[5] is not None else []
+
+
+def rows_with(connection: sqlite3.Connection, ids: Iterable[int]) -> Mapping[int, EventRow]:
+    """Return the events that have these ids, as far as they are there; `GarbledRow` as above."""
+    wanted = set(ids)
+    found = connection.execute(HOLDING, (orjson.dumps(list(wanted)).decode(),)).fetchall()
+    return {row.id: row for row in unfolded(found) if row.id in wanted}
+
+
+def _kind_and_arrival(row: EventRow) -> tuple[int, ...]:
+    return row[2], row[1], row[3], row[4]
+
+
+def _is_run(columns: Sequence[Values], size: int) -> bool:
+    ids, sessions, kinds, utcs, boots = columns[:5]
+    same = all(column.count(column[0]) == size for column in (kinds, sessions, utcs, boots))
+    rssis, notes = columns[9], columns[13]
+    plain = notes.count(None) == size and (
+        rssis.count(None) == size or all(map(_told_by_json, rssis))
+    )
+    return same and kinds[0] == _READ and plain and ids == tuple(range(ids[0], ids[0] + size))
+
+
+def _told_by_json(rssi: float | None) -> bool:
+    return rssi is None or math.isfinite(rssi)
+
+
+def _runs(columns: Sequence[Values], size: int) -> Iterator[Values]:
+    ids, session, utc_ns, boot_ns = columns[0], columns[1][0], columns[3][0], columns[4][0]
+    frames = columns[12]
+    lengths = tuple(map(len, frames))
+    told = [*(columns[number] for number in _WITHIN), lengths]
+    same = [column.count(column[0]) == size for column in told]
+    for at in range(0, size, LONGEST):
+        behind = min(at + LONGEST, size)
+        head = orjson.dumps(
+            [
+                column[0] if is_same else column[at:behind]
+                for column, is_same in zip(told, same, strict=True)
+            ]
+        )
+        pack = b"%b\n%b" % (head, b"".join(frames[at:behind]))
+        newest, form = max(columns[6][at:behind]), columns[7][at]
+        yield (
+            ids[at], session, RUN, utc_ns, boot_ns, None, newest, form,
+            None, None, behind - at, None, pack, None,
+        )  # fmt: skip
+
+
+def _members(values: Values) -> list[EventRow]:
+    first, session, _, utc_ns, boot_ns, *_, size, _, pack, _ = values
+    try:
+        head, _, body = pack.partition(b"\n")
+        *told, lengths = orjson.loads(head)
+        chips, stamps, forms, antennas, rssis, seqs, keys = (
+            _spread(column, size) for column in told
+        )
+        made = zip(
+            range(first, first + size), repeat(session), repeat(_READ), repeat(utc_ns),
+            repeat(boot_ns), chips, stamps, forms, antennas, rssis, seqs, keys,
+            _cut(body, lengths, size), repeat(None), strict=False,
+        )  # fmt: skip
+        rows = list(map(_make_row, made))
+    except (ValueError, TypeError) as error:
+        raise GarbledRow(f"the reads from {first} on are garbled: {error}") from None
+    if len(rows) != size:
+        raise GarbledRow(f"the reads from {first} on are not all there")
+    return rows
+
+
+def _spread(column: object, size: int) -> Iterable[object]:
+    if not isinstance(column, list):
+        return repeat(column)
+    if len(column) != size:
+        raise ValueError("a column is too short")
+    return column
+
+
+def _cut(body: bytes, lengths: int | list[int], size: int) -> list[bytes]:
+    if isinstance(lengths, int):
+        if len(body) != lengths * size:
+            raise ValueError("the frames are not all there")
+        return [body[at : at + lengths] for at in range(0, len(body), lengths)] or [b""] * size
+    frames, at = [], 0
+    for length in lengths:
+        frames.append(body[at : at + length])
+        at += length
+    if at != len(body):
+        raise ValueError("the frames are not all there")
+    return frames
