@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bridge.adapters.config_mistakes import complain, mistakes_of
 from bridge.adapters.config_secrets import misspelt, read_secrets
 from bridge.adapters.config_tree import Tree, read_text
+from bridge.adapters.reader_passwords import read_passwords
 from bridge.app.config import (
     BridgeTable,
     Config,
@@ -19,17 +21,18 @@ from bridge.app.config import (
     MqttTable,
     ProviderTable,
     ReaderTable,
+    Table,
     WebTable,
 )
 from bridge.app.config_checks import Draft, Mistake, cross_check, draft_of, unprotected
 from bridge.app.registry import Registry
 from bridge.errors import ConfigError
 
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T", bound=Table)
 VARIABLE = "CHIP_BRIDGE_CONFIG"
 PLACES = (Path("bridge.toml"), Path("/etc/chip-bridge/bridge.toml"))
 
-_STAND_INS: Mapping[type[BaseModel], Mapping[str, object]] = {
+_STAND_INS: Mapping[type[Table], Mapping[str, object]] = {
     BridgeTable: {"site": "site"},
     ProviderTable: {"kind": "runsignup"},
     EventTable: {"id": 1, "name": "event", "course": [{"location": "finish"}]},
@@ -92,7 +95,7 @@ def config_of(
     config: Config | None = None
     mistakes: list[Mistake] = []
     try:
-        config = Config.model_validate(tree.data)
+        config = _judged(Config, tree.data)
         draft = draft_of(config)
     except ValidationError as error:
         mistakes += mistakes_of(error, tree)
@@ -102,29 +105,62 @@ def config_of(
     folder = path.absolute().parent
     secrets_dir = draft.bridge.secrets_dir if draft.bridge else None
     secrets, complaints = read_secrets(environ, _inside(folder, secrets_dir), required=serving)
-    elsewhere += [*complaints, *misspelt(environ)]
+    passwords, more_complaints = read_passwords(
+        environ,
+        _inside(folder, secrets_dir),
+        [reader.name for reader in draft.reader.values()],
+        required=serving,
+    )
+    elsewhere += [*complaints, *more_complaints, *misspelt(environ)]
     if serving:
         mistakes += unprotected(draft.web, secrets)
     if config is None or mistakes or elsewhere:
         raise complain(tree, mistakes, elsewhere)
-    return Loaded(config=_absolute(config, folder), secrets=secrets, path=path.absolute())
+    return Loaded(
+        config=_absolute(config, folder),
+        secrets=secrets,
+        path=path.absolute(),
+        reader_passwords=passwords,
+    )
 
 
 def _absolute(config: Config, folder: Path) -> Config:
     """Let relative paths begin at the folder of the file, wherever the command was started."""
     bridge = config.bridge
-    update: dict[str, object] = {
-        "bridge": _with_paths(bridge, folder, "data_dir", "secrets_dir"),
-    }
-    if config.provider is not None:
-        update["provider"] = _with_paths(config.provider, folder, "participants_file")
-    if config.mqtt is not None:
-        update["mqtt"] = _with_paths(config.mqtt, folder, "ca_file")
-    return config.model_copy(update=update)
+    provider, mqtt = config.provider, config.mqtt
+    return replace(
+        config,
+        bridge=_with_paths(bridge, folder, "data_dir", "secrets_dir"),
+        provider=provider and _with_paths(provider, folder, "participants_file"),
+        mqtt=mqtt and _with_paths(mqtt, folder, "ca_file"),
+    )
 
 
-def _with_paths(table: BaseModel, folder: Path, *keys: str) -> BaseModel:
-    return table.model_copy(update={key: _inside(folder, getattr(table, key)) for key in keys})
+def _with_paths(table: T, folder: Path, *keys: str) -> T:
+    paths: dict[str, Any] = {key: _inside(folder, getattr(table, key)) for key in keys}
+    return replace(table, **paths)
+
+
+def _judged(table: type[T], data: object) -> T:
+    """Return a table made of its keys; raises `ValidationError`."""
+    made = TypeAdapter(table).validate_python(data)
+    _note_given(made, data)
+    return made
+
+
+def _note_given(table: Table, data: object) -> None:
+    """Note in a table just made, and in those inside it, which keys were written."""
+    if not isinstance(data, dict):
+        return
+    object.__setattr__(table, "given", frozenset(data))
+    for key, value in data.items():
+        inner = getattr(table, key)
+        if isinstance(inner, Table):
+            _note_given(inner, value)
+        elif isinstance(inner, tuple):
+            for one, its in zip(inner, value, strict=True):
+                if isinstance(one, Table):
+                    _note_given(one, its)
 
 
 def _inside(folder: Path, path: Path | None) -> Path | None:
@@ -145,24 +181,24 @@ def _salvage(data: Mapping[str, object]) -> Draft:
     )
 
 
-def _tables(model: type[M], items: object) -> dict[int, M]:
+def _tables(model: type[T], items: object) -> dict[int, T]:
     found = enumerate(items) if isinstance(items, list) else ()
     tables = {position: _table(model, item) for position, item in found}
     return {position: table for position, table in tables.items() if table is not None}
 
 
-def _table(model: type[M], item: object) -> M | None:
+def _table(model: type[T], item: object) -> T | None:
     """Return a table, its faulty keys left out; stand-ins take the place of required ones."""
     if not isinstance(item, dict):
         return None
     rest = copy.deepcopy(item)
     try:
-        return model.model_validate(rest)
+        return _judged(model, rest)
     except ValidationError as error:
         for details in error.errors(include_url=False):
             _drop(rest, details["loc"])
     try:
-        return model.model_validate({**_STAND_INS.get(model, {}), **rest})
+        return _judged(model, {**_STAND_INS.get(model, {}), **rest})
     except ValidationError:
         return None
 

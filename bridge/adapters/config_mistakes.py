@@ -2,18 +2,19 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.adapters.config_lines import Key
 from bridge.adapters.config_tree import Tree
-from bridge.app.config import Config, Secrets
+from bridge.app.config import Config, Secrets, Table
 from bridge.app.config_checks import Mistake
 from bridge.errors import ConfigError
 
-_SECRET_NAMES = frozenset(Secrets.model_fields)
+_SECRET_NAMES = frozenset(secret.name for secret in fields(Secrets))
 _SECRET_WORDS = ("api_key", "api_secret", "password", "secret", "token", "client_id", "username",
                  "email", "registration_id")  # fmt: skip
 _NAME_RULE = "1 to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -42,7 +43,7 @@ _ALLOWED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_parsing": lambda _: "must be true or false",
     "tuple_type": lambda _: "must be a list, in [ ] or as [[ ]] tables",
     "dict_type": lambda _: "must be a table, { key = value }",
-    "model_type": lambda _: "must be a table with keys",
+    "dataclass_type": lambda _: "must be a table with keys",
     "path_type": lambda _: "must be a path in quotes",
     "value_error": lambda c: str(c["error"]),
 }
@@ -69,7 +70,7 @@ def mistakes_of(error: ValidationError, tree: Tree) -> list[Mistake]:
 def _mistake(details: ErrorDetails, tree: Tree) -> Mistake:
     kind = details["type"]
     loc = _real(details["loc"], tree, missing=kind == "missing")
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         return Mistake(loc, _unknown_key(loc))
     context = details.get("ctx", {})
     allowed = _ALLOWED.get(kind)
@@ -113,20 +114,20 @@ def _secret_name(loc: Key) -> str | None:
 
 
 def _keys_at(loc: Key) -> list[str]:
-    model: type[BaseModel] = Config
+    table: type[Table] = Config
     for step in loc:
         if isinstance(step, str):
-            inner = _model_in(model.model_fields[step].annotation)
+            inner = _table_in(get_type_hints(table)[step])
             if inner is None:
                 return []
-            model = inner
-    return [*model.model_fields]
+            table = inner
+    return [key.name for key in fields(table) if key.init]
 
 
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _table_in(annotation: object) -> type[Table] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Table):
         return annotation
     for part in getattr(annotation, "__args__", ()):
-        if (found := _model_in(part)) is not None:
+        if (found := _table_in(part)) is not None:
             return found
     return None

@@ -3,9 +3,11 @@
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from pydantic import SecretStr
+from pydantic import create_model
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -14,14 +16,19 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
-from bridge.app.config import Secrets
+from bridge.app.config import Secret, Secrets
 
 PREFIX = "CHIP_BRIDGE_"
 _OTHER = frozenset({"CHIP_BRIDGE_CONFIG"})
 
 
-class _Settings(Secrets, BaseSettings):
+class _Base(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+
+_NAMES = tuple(secret.name for secret in fields(Secrets))
+_OPTIONAL: dict[str, Any] = dict.fromkeys(_NAMES, (str | None, None))
+_Settings = create_model("_Settings", __base__=_Base, **_OPTIONAL)
 
 
 class _Environ(EnvSettingsSource):
@@ -58,13 +65,13 @@ def read_secrets(
         if not str(value).strip():
             del values[name]
             mistakes.append(f"secret {name}: is empty; give it its value, or remove it")
-    texts = {name: SecretStr(str(value).strip()) for name, value in values.items()}
-    return Secrets.model_validate(texts), mistakes if required else []
+    texts = {name: Secret(str(value).strip()) for name, value in values.items()}
+    return Secrets(**texts), mistakes if required else []
 
 
 def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a complaint about each variable that is nearly the name of a secret."""
-    known = {PREFIX + name.upper() for name in Secrets.model_fields} | _OTHER
+    known = {PREFIX + name.upper() for name in _NAMES} | _OTHER
     for variable in environ:
         if not variable.startswith(PREFIX) or variable.startswith("CHIP_BRIDGE__"):
             continue

@@ -23,12 +23,15 @@ from bridge.app.config import (
     WebTable,
 )
 from bridge.app.config_course import event_mistakes
-from bridge.app.endpoint import SerialEndpoint, endpoint_of, listen_of
+from bridge.app.endpoint import listen_of
+from bridge.app.reader_urls import url_mistake
 from bridge.app.registry import Registry
+from bridge.app.sources import places_of
 from bridge.app.zones import zone_mistake
-from bridge.driver_api import Driver, SerialLink, TcpLink
+from bridge.driver_api import Driver
 from bridge.errors import ConfigError
 
+_SHA256_DIGITS = 64
 T = TypeVar("T")
 Loc = tuple[str | int, ...]
 """Path of a key, as pydantic gives it: table, position, key."""
@@ -117,7 +120,7 @@ def _provider(draft: Draft) -> Iterator[Mistake]:
     provider = draft.provider
     if provider is None:
         return
-    given = provider.model_fields_set
+    given = provider.given
     if provider.kind == "raceentry":
         text = (
             "RaceEntry is not supported by this version; use 'runsignup', or 'file' with "
@@ -169,7 +172,7 @@ def _events(draft: Draft) -> Iterator[Mistake]:
 def _locations(draft: Draft) -> Iterator[Mistake]:
     yield from _twice("location", draft.location, "name", lambda location: location.name)
     known = {point.location for event in draft.event.values() for point in event.course}
-    known |= {reader.location for reader in draft.reader.values()}
+    known |= {place.location for reader in draft.reader.values() for place in places_of(reader)}
     for position, location in draft.location.items():
         if draft.whole and location.name not in known:
             text = f"{location.name!r} is on no course and has no reader; "
@@ -200,23 +203,19 @@ def _reader(reader: ReaderTable, drivers: Registry) -> Iterator[tuple[Loc, str]]
         driver = drivers.find(reader.driver)
     except ConfigError as error:
         yield ("driver",), str(error)
-    if complaint := _url(reader.url, driver):
+    if complaint := url_mistake(reader.url, driver):
         yield ("url",), complaint
+    if reader.tls_fingerprint is not None and (complaint := _fingerprint(reader)):
+        yield ("tls_fingerprint",), complaint
     for complaint in driver.check_options(reader.options) if driver else ():
         yield ("options",), complaint
 
 
-def _url(url: str, driver: Driver | None) -> str | None:
-    try:
-        endpoint = endpoint_of(url)
-    except ValueError as error:
-        return str(error)
-    if driver is None:
-        return None
-    serial = any(isinstance(link, SerialLink) for link in driver.links)
-    if isinstance(endpoint, SerialEndpoint) and not serial:
-        ports = [link.port for link in driver.links if isinstance(link, TcpLink)]
-        return f"must be tcp://HOST:{ports[0]}: {driver.title} has no serial port"
+def _fingerprint(reader: ReaderTable) -> str | None:
+    if not reader.url.startswith(("tls:", "https:", "mqtts:")):
+        return "has a meaning only with tls://, https:// or mqtts://; remove it"
+    if len((reader.tls_fingerprint or "").replace(":", "")) != _SHA256_DIGITS:
+        return "must be the SHA-256 of the reader's certificate: 64 hex digits"
     return None
 
 
@@ -226,7 +225,7 @@ def _mqtt(draft: Draft) -> Iterator[Mistake]:
         return
     if complaint := _broker(mqtt.url):
         yield Mistake(("mqtt", "url"), complaint)
-    if mqtt.url != "embedded" and "listen" in mqtt.model_fields_set:
+    if mqtt.url != "embedded" and "listen" in mqtt.given:
         yield Mistake(("mqtt", "listen"), "has a meaning only with url = 'embedded'; remove it")
     elif complaint := _listen(mqtt.listen):
         yield Mistake(("mqtt", "listen"), complaint)

@@ -70,7 +70,7 @@ def _course(course: tuple[PointTable, ...]) -> Iterator[Found]:
 
 def _start_window(event: EventTable) -> Iterator[Found]:
     fastest_s = fastest_shared_finish_s(event)
-    if fastest_s is None or "start_window_s" not in event.model_fields_set:
+    if fastest_s is None or "start_window_s" not in event.given:
         return
     if event.start_window_s >= fastest_s:
         text = (

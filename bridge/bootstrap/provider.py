@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from bridge.adapters.config_files import load_config
 from bridge.adapters.runsignup.client import RunSignup
 from bridge.adapters.runsignup.settings import BASE_URL, Credentials, RunSignupSettings
 from bridge.app.config import Config, Loaded, Secrets
@@ -52,6 +51,8 @@ def client_of(
         raise ConfigError('[provider] kind = "runsignup" and race_id are needed for this')
 
     def renew() -> Credentials:
+        from bridge.adapters.config_files import load_config  # noqa: PLC0415 - imports pydantic
+
         fresh = load_config(loaded.path, environ, drivers)
         return _credentials(fresh.config, fresh.secrets)
 

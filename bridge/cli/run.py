@@ -16,14 +16,18 @@ def run(invocation: Invocation) -> None:
 
     Under systemd it is started with `systemctl start chip-bridge`.
     """
+    from bridge.adapters.apart import Apart  # noqa: PLC0415
+
+    check_installation()
+    drivers = invocation.drivers()
+    loading = Apart(invocation.load)  # goes on while we import the rest
+
     from bridge.adapters.logs import configure  # noqa: PLC0415
     from bridge.adapters.system_clock import SystemClock  # noqa: PLC0415
     from bridge.bootstrap.core import open_core  # noqa: PLC0415
     from bridge.bootstrap.service import run_bridge  # noqa: PLC0415
 
-    check_installation()
-    drivers = invocation.drivers()
-    loaded = invocation.load()
+    loaded = loading.result()
     bridge = loaded.config.bridge
     configure(
         form=bridge.log_format,

@@ -71,8 +71,8 @@ async def with_copy(
 
     loaded = invocation.load(serving=False)
     copy_store(loaded.config.bridge.data_dir, folder, race_key(loaded.config))
-    table = loaded.config.bridge.model_copy(update={"data_dir": folder})
-    config = loaded.config.model_copy(update={"bridge": table})
+    table = replace(loaded.config.bridge, data_dir=folder)
+    config = replace(loaded.config, bridge=table)
 
     async def known(core: Any) -> object:  # noqa: ANN401 - Core, whose import is heavy
         await core.operations.entrants_changed()

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from drivers import BUILTIN
 EXAMPLE = Path("config/bridge.example.toml")
 DRIVERS = Registry(BUILTIN)
 KEYS = [
-    *("forward", "api_key", "Ü", *Config.model_fields),
+    *("forward", "api_key", "Ü", *(key.name for key in fields(Config))),
     *("site", "timezone", "secrets_dir", "kind", "race_id", "base_url", "participants_file"),
     *("id", "name", "gun", "course", "wave", "split", "location", "min_time_s", "max_time_s"),
     *("distance_m", "start_window_s", "driver", "url", "gun_for", "options", "listen", "ca_file"),

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.adapters.store.runs import RUN
 from bridge.adapters.web.client import ask
 from bridge.app.ports import Kind
 from bridge.domain.reads import NS_PER_S
@@ -191,12 +192,16 @@ def journal_of(folder: Path) -> Path:
 
 def count_reads(folder: Path) -> int:
     """Count the reads in the journal."""
-    return _ask(folder, "SELECT count(*) FROM events WHERE kind = ?")
+    return _ask(folder, "SELECT sum(iif(kind = ?2, seq, kind = ?1)) FROM events")
 
 
 def last_read(folder: Path) -> int:
     """Return the highest id of a read, 0 without one."""
-    return _ask(folder, "SELECT id FROM events WHERE kind = ? ORDER BY id DESC LIMIT 1")
+    return _ask(
+        folder,
+        "SELECT id + iif(kind = ?2, seq - 1, 0) FROM events WHERE kind IN (?1, ?2)"
+        " ORDER BY id DESC LIMIT 1",
+    )
 
 
 def _ask(folder: Path, sql: str) -> int:
@@ -205,10 +210,10 @@ def _ask(folder: Path, sql: str) -> int:
         return 0
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as base:
         try:
-            row = base.execute(sql, (int(Kind.READ),)).fetchone()
+            row = base.execute(sql, (int(Kind.READ), RUN)).fetchone()
         except sqlite3.OperationalError:  # no table yet
             return 0
-    return 0 if row is None else int(row[0])
+    return 0 if row is None else int(row[0] or 0)
 
 
 def until_durable(folder: Path, reads: int) -> None:
