@@ -1,0 +1,31 @@
+"""RFID Timing Ultra (4 and 8 antennas) and Joey."""
+
+from typing import Final
+
+from bridge.domain.reads import Chip, StampForm
+from bridge.driver_api import Driver, TcpLink
+from drivers.ultra import emulator, options, records, session
+
+
+def _example_chip(number: int) -> Chip:
+    return Chip(str(11_000 + number))
+
+
+DRIVER: Final = Driver(
+    name="ultra",
+    title="RFID Timing Ultra-4, Ultra-8 and Joey",
+    links=(TcpLink(23),),
+    stamp_form=StampForm.NAIVE,
+    can_tell_time=True,
+    repairs=True,
+    session=session.UltraSession,
+    encode=records.encode,
+    emulator=emulator.UltraEmulator,
+    extra=records.extra,
+    example_chip=_example_chip,
+    check_options=options.complaints,
+    source=(
+        "independent clients: Chronokeep (RFIDUltraInterface), PikaTimer (PikaRFIDDirectReader), "
+        "CrossMgr (Ultra), saturnTagReader; a user's guide of the vendor's settings"
+    ),
+)
