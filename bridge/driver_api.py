@@ -126,6 +126,7 @@ class Dial:
 
     channel: str
     port: int
+    """0: the port of the main connection, whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ class Loopback:
                 client = self._clients[event.channel]
                 outs += self.emulator.received(client, event.data, self.now_ns)
             elif isinstance(event, Dial):
-                [theirs] = [n for n, port in self.emulator.channels.items() if port == event.port]
+                ports = self.emulator.channels
+                [theirs] = [n for n, port in ports.items() if port == (event.port or ports[MAIN])]
                 outs += self._connect(event.channel, theirs)
             elif isinstance(event, Hangup):
                 if event.channel == MAIN:
