@@ -8,4 +8,15 @@ from typing import Final
 BUILTIN: Final = {
     "ipico": "drivers.ipico:DRIVER",
     "race-result": "drivers.race_result:DRIVER",
+    "foxberry": "drivers.foxberry:DRIVER",
+    "timingsense": "drivers.timingsense:DRIVER",
+    "thbc-protime": "drivers.thbc_protime:DRIVER",
+    "yrm100": "drivers.yrm100:DRIVER",
+    "ultra": "drivers.ultra:DRIVER",
+    "amb-p3": "drivers.amb_p3:DRIVER",
+    "thingmagic": "drivers.thingmagic:DRIVER",
+    "alge": "drivers.alge:DRIVER",
+    "mylaps": "drivers.mylaps:DRIVER",
+    "impinj-iot": "drivers.impinj_iot:DRIVER",
+    "invelion": "drivers.invelion:DRIVER",
 }

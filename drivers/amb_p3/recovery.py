@@ -20,6 +20,8 @@ _VAIN_PIECES: Final = 3
 _MOST_GAP: Final = 100_000
 """More cannot have been missed: it is another numbering."""
 
+_NEVER: Final = 2**63
+
 
 class Request(NamedTuple):
     """Numbers to ask for, both included."""
@@ -46,10 +48,14 @@ class Recovery:
         self.piece = piece
         """Most numbers asked for at once."""
         self._decoder, last, self._newest = _recall(memory)
+        self._owes = self._decoder
+        """The decoder that may have gone on without us, until it is heard."""
         self._sequence = Sequence(last)
         self._asked: _Asked | None = None
-        self._probed = self._changed = False
+        self._changed = False
         self._low = 0
+        """The last number that was behind us, 0 if the last one was not."""
+        self._lowest_asked = _NEVER
         self._vain = self._lost = 0
         self._alarms: list[Alarm] = []
 
@@ -79,10 +85,8 @@ class Recovery:
 
     def met(self, decoder: str, now_ns: int) -> Request | None:
         """Return what to ask when a decoder is heard for the first time on a connection."""
-        if self._probed or not decoder or decoder != self._decoder:
-            return None
-        self._probed = True
-        return self._probe(now_ns)
+        owes, self._owes = self._owes, self._owes if not decoder else ""
+        return self._probe(now_ns) if decoder and decoder == owes == self._decoder else None
 
     def go_on(self, now_ns: int) -> Request | None:
         """Return what to ask for next, if anything: one request is open at a time."""
@@ -129,23 +133,27 @@ class Recovery:
         here asked for (a cleared decoder may have lost its clock as well).
         """
         newer = stamp is not None and stamp > self._newest
-        return newer or (self._asked is None and number == self._low + 1)
+        return newer or (number == self._low + 1 and number < self._lowest_asked)
 
     def _begin(self, decoder: str, number: int) -> None:
         self._decoder, self._newest, self._changed = decoder, 0, True
         self._sequence.begin_at(number)
-        self._asked = None
+        self._asked, self._lowest_asked, self._owes = None, _NEVER, ""
 
     def _probe(self, now_ns: int) -> Request:
         first = self._sequence.last + 1
         self._asked = _Asked(first, first + self.piece - 1, now_ns, probe=True)
-        return Request(self._decoder, first, self._asked.last)
+        return self._request(first, self._asked.last)
 
     def _ask(self, first: int, last: int, now_ns: int) -> Request:
         again = self._asked
         tries = again.tries + 1 if again and again.first == first and not again.probe else 1
         last = min(last, first + self.piece - 1)
         self._asked = _Asked(first, last, now_ns, tries)
+        return self._request(first, last)
+
+    def _request(self, first: int, last: int) -> Request:
+        self._lowest_asked = min(self._lowest_asked, first)
         return Request(self._decoder, first, last)
 
     def _unanswered(self, asked: _Asked, hole: tuple[int, int] | None) -> tuple[int, int] | None:
