@@ -70,6 +70,9 @@ class Clock:
     form: StampForm
     asked: bool = True
     extra: Mapping[str, object] = field(default_factory=dict)
+    live: bool = False
+    """Not asked for, but told at once: arrival minus `stamp` is the offset and a small delay on
+    top. The link makes a sample of the smallest of many."""
 
 
 @dataclass(frozen=True, slots=True)
