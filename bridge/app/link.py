@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import structlog
 
+from bridge.app.one_way import DELAY_NS, LeastDelay
 from bridge.app.ports import Clock as HostClock
 from bridge.app.ports import ClockSample, Transport
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Read
@@ -143,6 +144,7 @@ class Connection:
         self._dialling: dict[str, list[Send]] = {}
         """What waits for a channel that is being dialled."""
         self._asked_ns: int | None = None
+        self._one_way = LeastDelay()
         self._stepped = False
         self._choked = b""
         """Bytes on which the driver failed."""
@@ -362,6 +364,12 @@ class Connection:
                 self._asked_ns = None
                 if rtt <= CLOCK_WAIT_NS:
                     samples.append(self._sample(event, utc, boot, rtt))
+                    self._stepped = False
+            case Clock(live=True):
+                moment = self._one_way.heard(utc, boot, event.stamp, int(event.form))
+                if moment is not None:
+                    told = Clock(b"", moment.stamp, event.form)
+                    samples.append(self._sample(told, moment.utc_ns, moment.boot_ns, DELAY_NS))
                     self._stepped = False
             case _:
                 pass
