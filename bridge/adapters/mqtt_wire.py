@@ -3,7 +3,7 @@
 aiomqtt's own `publish` costs an event, a timer and a task switch per message, and hides the
 broker's refusals; its iterator costs a task per message. So aiomqtt opens, watches and closes the
 connection, and what happens per message in the paho client inside it is ours. All use of what the
-two keep private is in this module; the tests of the link hold it against a real broker.
+two keep private is in this module and in `mqtt_inbox`; their tests hold it against a real broker.
 """
 
 import asyncio
@@ -48,6 +48,8 @@ class Address:
     transport: Literal["tcp", "websockets"] = "tcp"
     path: str = ""
     tls: ssl.SSLContext | None = None
+    pinned: bool = False
+    """The context compares fingerprints itself; the name in the certificate means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,25 @@ async def connection(
     Raises:
         MqttError: No connection, or not as this user.
     """
+    client = client_of(address, identity, will, v5=v5, keepalive_s=keepalive_s)
+    wire = Wire(client, received)
+    try:
+        await enter(client)
+        wire.hasten()
+        yield wire
+    finally:
+        client._client._sock_close()  # noqa: SLF001 - else a frozen broker keeps socket and reader
+
+
+def client_of(
+    address: Address,
+    identity: Identity,
+    will: tuple[str, bytes] | None,
+    *,
+    v5: bool,
+    keepalive_s: int,
+) -> aiomqtt.Client:
+    """Return a client that is not connected yet, for one connection."""
     persistent = identity.persistent
     expiry = None
     if v5 and persistent:
@@ -202,30 +223,24 @@ async def connection(
         password=identity.password,
         identifier=identity.client_id,
         protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
-        will=aiomqtt.Will(will[0], will[1], qos=1, retain=True),
+        will=None if will is None else aiomqtt.Will(will[0], will[1], qos=1, retain=True),
         clean_session=None if v5 else not persistent,
         clean_start=not persistent if v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=expiry,
         transport=address.transport,
         websocket_path=address.path or None,
         tls_context=address.tls,
+        tls_insecure=address.pinned or None,
         timeout=CONNECT_S,
         keepalive=keepalive_s,
         max_inflight_messages=0,  # the window is ours; paho's would walk all messages per ack
         socket_options=_NO_DELAY,
     )
-    wire = Wire(client, received)
-    paho = client._client  # noqa: SLF001
-    paho.connect_timeout = CONNECT_S
-    try:
-        await _enter(client)
-        wire.hasten()
-        yield wire
-    finally:
-        paho._sock_close()  # noqa: SLF001 - else a broker that froze keeps socket and reader
+    client._client.connect_timeout = CONNECT_S  # noqa: SLF001
+    return client
 
 
-async def _enter(client: aiomqtt.Client) -> None:
+async def enter(client: aiomqtt.Client) -> None:
     """Connect. A cancelled connect is waited for: its thread would open a socket afterwards."""
 
     async def attempt() -> aiomqtt.MqttError | None:

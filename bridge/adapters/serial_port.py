@@ -106,18 +106,23 @@ class SerialTransport:
 class SerialPort:
     """Opens one port, as often as it takes."""
 
-    def __init__(self, path: str, *, baud: int) -> None:
+    def __init__(self, path: str, *, baud: int, dtr: bool = True) -> None:
+        """Name the port; `dtr` False for readers that reset on that line."""
         self._path = path
         self._baud = baud
+        self._dtr = dtr
 
     async def connect(self) -> SerialTransport:
         """Open the port, for us alone.
 
         Raises:
-            LinkError: It does not exist, may not be opened, or another program has it.
+            LinkError: It does not exist, may not be opened, or somebody else has it.
         """
         try:
-            port = serial.Serial(self._path, self._baud, timeout=0, exclusive=True)
+            port = serial.Serial(None, self._baud, timeout=0, exclusive=True)
+            port.dtr = self._dtr  # said before opening, which would raise the line
+            port.port = self._path
+            port.open()
         except (OSError, serial.SerialException, ValueError) as error:
             raise LinkError(_why(self._path, error)) from None
         try:
@@ -152,5 +157,5 @@ def _why(path: str, error: Exception) -> str:
     if number == errno.EACCES:
         return f"{path} may not be opened; add the user to the group dialout"
     if number in {errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK} or "lock" in str(error):
-        return f"{path} is in use by another program; close it there"
+        return f"{path} is in use by another program or by another [[reader]]; close it there"
     return f"{path} cannot be opened: {reason(error)}"

@@ -1,11 +1,13 @@
-"""TCP to readers: dial out, or listen for readers that connect to us."""
+"""TCP to readers, with or without TLS: dial out, or listen for readers that connect to us."""
 
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import cast
 
+from bridge.adapters.tls import check, fingerprint_of, untrusted, unverified
 from bridge.errors import LinkError
 
 BUFFER = 65_536
@@ -13,8 +15,9 @@ CONNECT_S = 5.0
 WRITE_S = 10.0
 KEEPALIVE_S = 5
 FAR = 1_000
-MOST_ARRIVED = 16
-"""Connections not looked at yet; what each has sent so far waits in it."""
+MOST_ARRIVED = 100
+"""Connections not looked at yet; what each has sent so far waits in it. As many as asyncio accepts
+in one turn of the loop."""
 
 
 class TcpTransport(asyncio.Protocol):
@@ -129,14 +132,25 @@ def reason(error: BaseException) -> str:
 class TcpDialler:
     """Dials one reader."""
 
-    def __init__(self, host: str, port: int, usual_port: int | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        usual_port: int | None = None,
+        *,
+        tls: bool = False,
+        fingerprint: str | None = None,
+    ) -> None:
         """Name the reader; nothing is opened yet.
 
         Where the main port is far from the one such readers have (`usual_port`), a port-forward or
-        an emulator stands between: its other ports are then moved by as much.
+        an emulator stands between: its other ports are then moved by as much. With `tls` its
+        certificate is verified, or has to be the one with this `fingerprint` (SHA-256).
         """
         self._host = host
         self._port = port
+        self._tls = tls
+        self._fingerprint = fingerprint
         moved = port - usual_port if usual_port is not None else 0
         self._shift = moved if abs(moved) >= FAR else 0
 
@@ -145,31 +159,70 @@ class TcpDialler:
         return await self._open(self._port)
 
     async def dial(self, port: int) -> TcpTransport:
-        """Open a connection to another port of the reader."""
-        return await self._open(port + self._shift)
+        """Open a connection to another port of the reader; 0: to the main one."""
+        return await self._open(port + self._shift if port else self._port)
 
     def close(self) -> None:
         """Do nothing: what was dialled is closed by itself."""
 
     async def _open(self, port: int) -> TcpTransport:
+        if not self._tls:
+            return (await self._dialled(port, None))[0]
+        if self._fingerprint is None:
+            try:
+                return (await self._dialled(port, ssl.create_default_context()))[0]
+            except ssl.SSLCertVerificationError as error:
+                untrusted(error, await self._shown(port))
+        protocol, transport = await self._dialled(port, unverified())
+        try:
+            check(transport.get_extra_info("ssl_object"), self._fingerprint)
+        except LinkError:
+            protocol.close()
+            raise
+        return protocol
+
+    async def _dialled(
+        self, port: int, context: ssl.SSLContext | None
+    ) -> tuple[TcpTransport, asyncio.Transport]:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, protocol = await loop.create_connection(TcpTransport, self._host, port)
+                transport, protocol = await loop.create_connection(
+                    TcpTransport, self._host, port, ssl=context
+                )
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as error:
+            raise LinkError(
+                f"{self._host}:{port} does not speak TLS with us ({error.reason}); "
+                "is this the reader's TLS port?"
+            ) from None
         except (OSError, TimeoutError) as error:
             raise LinkError(
                 f"cannot reach {self._host}:{port} ({reason(error)}); "
                 "is the reader switched on and its address right?"
             ) from None
-        return protocol
+        return protocol, transport
+
+    async def _shown(self, port: int) -> str | None:
+        """Return the fingerprint of the certificate the reader shows, for a person to judge."""
+        try:
+            protocol, transport = await self._dialled(port, unverified())
+        except LinkError:
+            return None
+        shown: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        protocol.close()
+        return fingerprint_of(shown.getpeercert(binary_form=True))
 
 
 class TcpListener:
     """Waits for one reader that connects to us; a new connection replaces a dead one."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, many: bool = False) -> None:
+        """With `many`, connections stand side by side, and whoever takes them bounds them."""
         self._host = host
         self._port = port
+        self._many = many
         self._server: asyncio.Server | None = None
         self._arrived: asyncio.Queue[TcpTransport] = asyncio.Queue(maxsize=MOST_ARRIVED)
         self._current: TcpTransport | None = None
@@ -191,7 +244,7 @@ class TcpListener:
         return self._current
 
     def _welcome(self, transport: TcpTransport) -> None:
-        if self._current is not None:
+        if self._current is not None and not self._many:
             self._current.close()
         try:
             self._arrived.put_nowait(transport)

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
+_ONE_LEVEL: Final = MappingProxyType({ord("/"): ".", ord("+"): "_", ord("#"): "_"})
+"""What would make more than one level of a topic, or a filter."""
 Done = Callable[[str | None], None]
 """Called once per QoS 1 message: None when the broker took it, else why it refused."""
 Alarm = Callable[[str, str | None], None]
@@ -103,5 +106,6 @@ class Topics:
         return f"bridge/{self.site}/health"
 
     def reader(self, name: str) -> str:
-        """Key of the state of one of this box's readers."""
-        return f"reader/{self.site}/{name}"
+        """Key of the state of one of this box's readers, or of a place that a reader carries."""
+        level = name.translate(_ONE_LEVEL)
+        return f"reader/{self.site}/{level}"

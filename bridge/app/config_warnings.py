@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 from bridge.app.config import Config
+from bridge.app.sources import all_places
 
 
 def warnings_of(config: Config) -> Iterator[str]:
     """Yield one sentence per thing to look at before the race; none of them stops the bridge."""
-    served = {reader.location for reader in config.reader}
+    served = {place.location for place in all_places(config)}
     course = {point.location for event in config.event for point in event.course}
     for location in sorted(course - served):
         yield (
             f"No reader of this box is at {location!r}, which is on a course: "
             "right if another box serves it."
         )
-    for reader in config.reader:
+    for reader in all_places(config):
         if course and reader.location not in course:
             yield (
                 f"Reader {reader.name!r} is at {reader.location!r}, which is on no course: "

@@ -189,12 +189,11 @@ class Health:
             )
         elif error_ns > CLOCK_ERROR_NS:
             yield f"this box's clock may be wrong by {error_ns // NS_PER_MS} ms"
-        for state in self._readers.values():
+        for state in (state for state in self._readers.values() if not state.part):
             if state.state != "connected":
                 why = f": {state.detail}" if state.detail else ""
                 yield f"reader {state.name} is not connected{why}"
-            for text in state.alarms.values():
-                yield f"reader {state.name}: {text}"
+            yield from (f"reader {state.name}: {text}" for text in state.alarms.values())
             yield from self._steps(state.name)
         for event in self._rules().events:
             if self._timing.gun(event.id) is None and self._standings.results(event.id):

@@ -62,6 +62,10 @@ class ReaderState:
     alarms: dict[str, str] = field(default_factory=dict)
     changed: bool = True
     """Set on every change of state worth telling; whoever tells it clears it."""
+    places: "tuple[ReaderState, ...]" = ()
+    """Where the connection carries several places: their states, which follow this one."""
+    part: bool = False
+    """Whether this is such a place: what is wrong with its link is told of the reader."""
 
     def enter(self, state: str, now_ns: int, detail: str = "") -> None:
         """Go into a state; remembers since when."""
@@ -71,6 +75,8 @@ class ReaderState:
         if detail != self.detail:
             self.changed = True
         self.state, self.detail = state, detail
+        for place in self.places:
+            place.enter(state, now_ns, detail)
 
 
 class Desk(Protocol):

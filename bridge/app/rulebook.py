@@ -4,6 +4,7 @@ from typing import Protocol
 
 from bridge.app.config import Config, EventTable, LocationTable, PointTable, ReaderTable
 from bridge.app.config_course import DEFAULT_MIN_FINISH_S, fastest_shared_finish_s
+from bridge.app.sources import all_places
 from bridge.app.zones import instant
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, StampForm
 from bridge.domain.rules import (
@@ -45,7 +46,7 @@ def rules_of(config: Config, race_zone: str | None, drivers: Drivers) -> Rules:
         site=config.bridge.site,
         events=events,
         locations=_locations(config, events),
-        readers={table.name: _reader(table, zone, drivers) for table in config.reader},
+        readers={table.name: _reader(table, zone, drivers) for table in all_places(config)},
         min_finish_ns=_ns(DEFAULT_MIN_FINISH_S),
     )
 
@@ -102,7 +103,7 @@ def _locations(config: Config, events: tuple[EventRules, ...]) -> dict[str, Loca
     }
     given = {table.name: table for table in config.location}
     names = [*given, *(point.location for event in events for point in event.course)]
-    names += [reader.location for reader in config.reader]
+    names += [reader.location for reader in all_places(config)]
     return {
         name: _location(
             given.get(name) or LocationTable(name=name),

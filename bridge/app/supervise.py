@@ -2,13 +2,15 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
+from bridge.app.crowd import Crowd
 from bridge.app.link import Connection, Desk, Dialler, ReaderState
 from bridge.app.ports import Clock, Transport
+from bridge.app.receipts import ReceiptDesk, Replaying, unpacked
 from bridge.driver_api import Driver, Opening
 from bridge.errors import BridgeError, LinkError, PeerError
 
@@ -64,10 +66,17 @@ class Reader:
     location: str
     driver: Driver
     link: str
-    """``tcp``, ``tcp-listen`` or ``serial``."""
+    """As in `Opening.link`."""
     options: Mapping[str, object]
     connector: Connector
     coalesce: bool = True
+    many: bool = False
+    """Several connections at once are normal; else a new one takes the place of the former."""
+    host: str = ""
+    target: str = ""
+    password: str | None = field(default=None, repr=False)
+    sources: tuple[str, ...] = ()
+    """Places on this connection, as the reader names them."""
 
 
 class Backoff:
@@ -103,12 +112,15 @@ async def _supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: Reade
         began = clock.boot_ns()
         state.enter("connecting", clock.utc_ns(), state.detail)
         try:
-            transport = await reader.connector.connect()
-            began = clock.boot_ns()
-            try:
-                await _converse(reader, transport, desk, clock, state)
-            finally:
-                transport.close()  # or nobody could ever open the port again
+            if reader.many:
+                await _crowd(reader, desk, clock, state).run()
+            else:
+                transport = await reader.connector.connect()
+                began = clock.boot_ns()
+                try:
+                    await _converse(reader, transport, desk, clock, state)
+                finally:
+                    transport.close()  # or nobody could ever open the port again
         except PeerError as error:
             _failed(state, clock, error)
             await clock.sleep(LONGEST_PAUSE_S)
@@ -125,31 +137,56 @@ async def _supervise(reader: Reader, desk: FrontDesk, clock: Clock, state: Reade
 async def _converse(
     reader: Reader, transport: Transport, desk: FrontDesk, clock: Clock, state: ReaderState
 ) -> None:
-    memory, last_stamp = desk.opening(reader.name)
-    session = reader.driver.session(
-        Opening(
-            memory=memory,
-            last_stamp=last_stamp,
-            options=reader.options,
-            link="serial" if reader.link == "serial" else "tcp",
-        )
-    )
+    kept, last_stamp = desk.opening(reader.name)
+    place, memory = unpacked(kept)
+    session = reader.driver.session(opening_of(reader, memory, last_stamp))
     session_id = desk.open_session(reader.name)
     state.connections += 1
     state.alarms.clear()
     state.enter("connected", clock.utc_ns())
     log.info("reader connected", reader=reader.name, location=reader.location)
+    receiver: Desk = desk
+    if isinstance(transport, Replaying):
+        transport.resume(place)
+        receiver = ReceiptDesk(desk, transport, memory)
     dial: Dialler = reader.connector.dial
     await Connection(
         session_id=session_id,
         session=session,
         transport=transport,
         dial=dial,
-        desk=desk,
+        desk=receiver,
         clock=clock,
         state=state,
         coalesce=reader.coalesce,
     ).run()
+
+
+def opening_of(reader: Reader, memory: str | None, last_stamp: int | None) -> Opening:
+    """Return what a session of this reader is told at birth."""
+    return Opening(
+        memory=memory,
+        last_stamp=last_stamp,
+        options=reader.options,
+        link=reader.link,
+        host=reader.host,
+        target=reader.target,
+        password=reader.password,
+    )
+
+
+def _crowd(reader: Reader, desk: FrontDesk, clock: Clock, state: ReaderState) -> Crowd:
+    kept, last_stamp = desk.opening(reader.name)
+    return Crowd(
+        connect=reader.connector.connect,
+        session=lambda memory: reader.driver.session(opening_of(reader, memory, last_stamp)),
+        session_id=lambda: desk.open_session(reader.name),
+        memory=unpacked(kept)[1],
+        desk=desk,
+        clock=clock,
+        state=state,
+        coalesce=reader.coalesce,
+    )
 
 
 def _failed(state: ReaderState, clock: Clock, error: BridgeError) -> None:

@@ -42,7 +42,7 @@ async def run_checks(
     lines = [Line("configuration", "go", str(loaded.path))]
     lines += [Line("configuration", "warn", text) for text in warnings_of(config)]
     lines += list(_host(config, clock))
-    lines += await _service_and_readers(config, drivers, clock)
+    lines += await _service_and_readers(loaded, drivers, clock)
     if not config.reader:
         lines.append(Line("readers", "no", "there is no [[reader]] in the configuration"))
     lines += [line async for line in _broker(loaded)]
@@ -68,8 +68,9 @@ def _host(config: Config, clock: Clock) -> Iterator[Line]:
     yield Line("disk", "go" if enough else "no", text + ("" if enough else ": make room"))
 
 
-async def _service_and_readers(config: Config, drivers: Registry, clock: Clock) -> list[Line]:
+async def _service_and_readers(loaded: Loaded, drivers: Registry, clock: Clock) -> list[Line]:
     """Ask the running service, else the readers themselves: some take one connection only."""
+    config = loaded.config
     try:
         status = ask(config.bridge.data_dir, "status", {}, changes=False)
     except NotRunning:
@@ -83,7 +84,7 @@ async def _service_and_readers(config: Config, drivers: Registry, clock: Clock) 
         return [*_running(status), *_readers_of(status)]
     async with asyncio.TaskGroup() as group:
         tries = [
-            group.create_task(try_reader(table, config, drivers, clock)) for table in config.reader
+            group.create_task(try_reader(table, loaded, drivers, clock)) for table in config.reader
         ]
     return lines + [line for each in tries for line in each.result()]
 

@@ -3,16 +3,16 @@
 import asyncio
 
 from bridge.app.clock_words import RIGHT_MS, ahead_ns, clock_words, to_ms
-from bridge.app.config import Config, ReaderTable
+from bridge.app.config import Config, Loaded, ReaderTable
 from bridge.app.link import Connection, ReaderState
 from bridge.app.ports import Clock, ClockSample
 from bridge.app.redact import redact_url
 from bridge.app.registry import Registry
-from bridge.app.supervise import Connector
+from bridge.app.supervise import Reader, opening_of
 from bridge.bootstrap.check_sheet import Line
-from bridge.bootstrap.core import connector_of
+from bridge.bootstrap.links import passing_user, reader_of
 from bridge.domain.rules import ClockPolicy
-from bridge.driver_api import Kept, Opening
+from bridge.driver_api import Kept
 from bridge.errors import LinkError
 
 LISTEN_S = 4.0
@@ -54,24 +54,24 @@ class _Notebook:
 
 
 async def try_reader(
-    table: ReaderTable, config: Config, drivers: Registry, clock: Clock
+    table: ReaderTable, loaded: Loaded, drivers: Registry, clock: Clock
 ) -> list[Line]:
     """Connect to a reader, listen and ask its clock, and let go of it again."""
     driver = drivers.find(table.driver)
-    kind, connector = connector_of(table.url, driver)
+    reader = reader_of(table, driver, loaded, passing_user(loaded))
     what = f"reader {table.name}"
-    if kind == "tcp-listen":
+    if reader.link == "tcp-listen":
         text = f"it connects to us on {table.url}: start the service to see"
         return [Line(what, "warn", text)]
     state = ReaderState(table.name, table.location, table.driver, redact_url(table.url))
     notebook = _Notebook()
     try:
-        await _listen(table, connector, drivers, notebook, state, clock)
+        await _listen(reader, notebook, state, clock)
     except LinkError as error:
         return [Line(what, "no", str(error))]
     lines = [Line(what, "warn", text) for text in state.alarms.values()]
     if notebook.samples:
-        return [_clock_line(what, table, config, notebook.samples), *lines]
+        return [_clock_line(what, table, loaded.config, notebook.samples), *lines]
     if driver.can_tell_time:
         text = f"reachable, but it did not tell its time in {LISTEN_S:g} s"
         return [Line(what, "warn", text), *lines]
@@ -93,22 +93,15 @@ def _clock_line(what: str, table: ReaderTable, config: Config, samples: list[Clo
     return Line(what, "go", f"{text}: its times are corrected")
 
 
-async def _listen(
-    table: ReaderTable,
-    connector: Connector,
-    drivers: Registry,
-    notebook: _Notebook,
-    state: ReaderState,
-    clock: Clock,
-) -> None:
+async def _listen(reader: Reader, notebook: _Notebook, state: ReaderState, clock: Clock) -> None:
     """Talk to a reader as the service would, without its memory: no gap is asked for."""
-    driver = drivers.find(table.driver)
-    transport = await connector.connect()
+    session = reader.driver.session(opening_of(reader, None, None))
+    transport = await reader.connector.connect()
     connection = Connection(
         session_id=0,
-        session=driver.session(Opening(options=table.options)),
+        session=session,
         transport=transport,
-        dial=connector.dial,
+        dial=reader.connector.dial,
         desk=notebook,
         clock=clock,
         state=state,

@@ -10,11 +10,8 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from bridge.adapters.participants_file import ParticipantsFile
-from bridge.adapters.serial_port import SerialPort
 from bridge.adapters.store.opening import SqliteStore, open_store
-from bridge.adapters.tcp import TcpDialler, TcpListener
-from bridge.app.config import Config, Loaded, ReaderTable
-from bridge.app.endpoint import ListenEndpoint, SerialEndpoint, TcpEndpoint, endpoint_of
+from bridge.app.config import Config, Loaded
 from bridge.app.health import Health
 from bridge.app.intake import Intake
 from bridge.app.link import ReaderState
@@ -26,15 +23,16 @@ from bridge.app.ports import Clock
 from bridge.app.redact import redact_url
 from bridge.app.registry import Registry
 from bridge.app.rulebook import rules_of
+from bridge.app.sources import all_places, place_name
 from bridge.app.standings import Standings
-from bridge.app.supervise import Connector, Reader
+from bridge.app.supervise import Reader
 from bridge.app.timing import Timing
 from bridge.app.told import Herald
 from bridge.app.zones import zone_mistake
+from bridge.bootstrap.links import lasting_user, reader_of
 from bridge.domain.ledger import Phase
 from bridge.domain.results import Crossing
 from bridge.domain.rules import ClockPolicy, ReaderRules, Rules
-from bridge.driver_api import Driver, SerialLink, TcpLink
 
 ZONE_NOTE = "race.zone"
 BASES_NOTE = "host.bases"
@@ -144,7 +142,6 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
     store = opened.store
     zone = RaceZone(config.bridge.timezone or orjson.loads(store.get(ZONE_NOTE) or "null"))
     rules = rules_of(config, zone.name, drivers)
-    found = {table.name: drivers.find(table.driver) for table in config.reader}
     standings = Standings()
     herald = Herald(standings)
     operations: Operations
@@ -169,7 +166,7 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         store=store,
         timing=timing,
         clock=clock,
-        places={t.name: (t.driver, t.location, redact_url(t.url)) for t in config.reader},
+        places={t.name: (t.driver, t.location, redact_url(t.url)) for t in all_places(config)},
         outlet=herald,
         on_marker=lambda _reader, _marker, row: marker_guns.noted(row),
     )
@@ -182,9 +179,8 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         clock=clock,
         tell=intake.tell,
     )
-    states = {
-        t.name: ReaderState(t.name, t.location, t.driver, redact_url(t.url)) for t in config.reader
-    }
+    states = states_of(config)
+    broker_user = lasting_user(loaded, store, race_key(config))
     health = Health(
         rules=lambda: timing.rules,
         clock=clock,
@@ -208,7 +204,16 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         operations=operations,
         marker_guns=marker_guns,
         health=health,
-        readers=[_reader(table, found[table.name], rules) for table in config.reader],
+        readers=[
+            reader_of(
+                table,
+                drivers.find(table.driver),
+                loaded,
+                broker_user,
+                coalesce=rules.readers[table.name].clock is not ClockPolicy.ARRIVAL,
+            )
+            for table in config.reader
+        ],
         states=states,
         notices=opened.notices,
         people=_people(config, timing, store, clock, operations, health),
@@ -241,32 +246,19 @@ def askable(rules: Rules, drivers: Registry, config: Config) -> list[tuple[Reade
     """Return each reader's rules and whether its clock can be asked."""
     return [
         (rules.readers[table.name], drivers.find(table.driver).can_tell_time)
-        for table in config.reader
+        for table in all_places(config)
     ]
 
 
-def _reader(table: ReaderTable, driver: Driver, rules: Rules) -> Reader:
-    kind, connector = connector_of(table.url, driver)
-    return Reader(
-        name=table.name,
-        location=table.location,
-        driver=driver,
-        link=kind,
-        options=table.options,
-        connector=connector,
-        coalesce=rules.readers[table.name].clock is not ClockPolicy.ARRIVAL,
-    )
-
-
-def connector_of(url: str, driver: Driver) -> tuple[str, Connector]:
-    """Return (kind, connector) of a reader's URL."""
-    match endpoint_of(url):
-        case TcpEndpoint(host, port):
-            usual_ports = [link.port for link in driver.links if isinstance(link, TcpLink)]
-            return "tcp", TcpDialler(host, port, usual_ports[0] if usual_ports else None)
-        case ListenEndpoint(host, port):
-            return "tcp-listen", TcpListener(host, port)
-        case SerialEndpoint(path, baud):
-            usual = [link.baud for link in driver.links if isinstance(link, SerialLink)]
-            rate = baud or (usual[0] if usual else 9600)
-            return "serial", SerialPort(path, baud=rate)
+def states_of(config: Config) -> dict[str, ReaderState]:
+    """Return the state of every reader, and of every place that one carries."""
+    states = {
+        table.name: ReaderState(table.name, table.location, table.driver, redact_url(table.url))
+        for table in all_places(config)
+    }
+    for table in config.reader:
+        places = tuple(states[place_name(table.name, unit)] for unit in table.sources)
+        states[table.name].places = places
+        for place in places:
+            place.part = True
+    return states

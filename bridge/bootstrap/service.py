@@ -14,7 +14,8 @@ from bridge.app.config import Loaded
 from bridge.app.endpoint import listen_of
 from bridge.app.people_file import PeopleFile
 from bridge.app.serving import Job, serve
-from bridge.app.supervise import Backoff, Reader, supervise
+from bridge.app.sources_desk import SourcesDesk
+from bridge.app.supervise import Backoff, FrontDesk, Reader, supervise
 from bridge.bootstrap.actions import make_actions
 from bridge.bootstrap.core import Core
 from bridge.bootstrap.housekeeping import Housekeeper, after_readers, make_room
@@ -67,7 +68,11 @@ class Bridge:
 
     def _link(self, reader: Reader) -> Job:
         core = self._core
-        return partial(supervise, reader, core.intake, core.clock, core.states[reader.name])
+        state = core.states[reader.name]
+        desk: FrontDesk = core.intake
+        if reader.sources:
+            desk = SourcesDesk(desk, state, dict(zip(reader.sources, state.places, strict=True)))
+        return partial(supervise, reader, desk, core.clock, state)
 
     def _reader_changed(self, name: str) -> None:
         if self._broker is not None:

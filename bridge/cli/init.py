@@ -8,17 +8,10 @@ from pathlib import Path
 import click
 
 from bridge.app.first_config import Answers, first_config
+from bridge.app.reader_urls import usual_url
 from bridge.app.registry import Registry
 from bridge.cli.invocation import Invocation
-from bridge.driver_api import (
-    Driver,
-    FileLink,
-    GpioLink,
-    ListenLink,
-    MqttLink,
-    SerialLink,
-    TcpLink,
-)
+from bridge.driver_api import Driver
 from bridge.errors import ConfigError, UsageError
 
 
@@ -42,7 +35,10 @@ class _Asker:
 @click.command()
 @click.option("--site", help="Name of this box, unique in the race.")
 @click.option("--driver", help="Kind of reader.")
-@click.option("--url", help="Where the reader is: tcp://HOST:PORT or serial:///dev/…")
+@click.option(
+    "--url",
+    help="Where the reader is: tcp://HOST:PORT, serial:///dev/… (the README lists all forms)",
+)
 @click.option("--location", help="Where its mat is: start, 5k, finish …")
 @click.option("--timezone", help="Zone of gun times, for example America/Denver.")
 @click.option("--race-id", type=click.IntRange(min=1), help="The race's number at RunSignup.")
@@ -89,7 +85,7 @@ def _answers(asker: _Asker, given: dict[str, object], drivers: Registry) -> Answ
     mqtt = asker.ask("MQTT broker (none: no MQTT)", flag("mqtt"), "none")
     return Answers(
         driver=driver.name,
-        url=asker.ask("Where the reader is", flag("url"), _usual_url(driver)),
+        url=asker.ask("Where the reader is", flag("url"), usual_url(driver)),
         location=location,
         site=asker.ask("Name of this box", flag("site"), f"{location}-a"),
         timezone=asker.ask("Time zone of the race", flag("timezone"), _zone_of_host()),
@@ -107,24 +103,6 @@ def _known(drivers: Registry, name: str) -> Driver:
     if name not in drivers.names():
         raise UsageError(drivers.unknown(name))
     return drivers.find(name)
-
-
-def _usual_url(driver: Driver) -> str:
-    for link in driver.links:
-        match link:
-            case TcpLink(port=port):
-                return f"tcp://10.0.0.51:{port}"
-            case SerialLink(baud=baud):
-                return f"serial:///dev/ttyUSB0?baud={baud}"
-            case ListenLink(port=port):
-                return f"tcp-listen://0.0.0.0:{port}"
-            case MqttLink(topic=topic):
-                return f"mqtt://localhost:1883/{topic}"
-            case FileLink():
-                return "file:///var/spool/reader/reads.csv"
-            case GpioLink():
-                return "gpio://gpiochip0/17"
-    raise ConfigError(f"The driver {driver.name!r} names no link; report it to its author.")
 
 
 def _zone_of_host() -> str:
