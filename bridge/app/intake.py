@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
-from itertools import count, groupby, repeat
+from itertools import groupby
 from typing import Protocol, cast
 
 import orjson
 import structlog
 
-from bridge.app.ports import Batch, Clock, ClockSample, EventRow, Kind, SessionRow, Store
+from bridge.app.ports import Clock, Store
+from bridge.app.rows import Batch, ClockSample, EventRow, Kind, ReadRun, SessionRow
 from bridge.app.timing import Emission, Timing
 from bridge.domain.reads import Read, UtcNs
 from bridge.driver_api import Clock as ClockAnswer
@@ -19,9 +19,6 @@ log = structlog.get_logger(__name__)
 
 BACKLOG = 20_000
 """Rows not yet durable above which the links stop reading their sockets."""
-
-_READ = int(Kind.READ)
-_make_row = partial(tuple.__new__, EventRow)
 
 
 class Outlet(Protocol):
@@ -57,8 +54,8 @@ class Intake:
         self._readers: dict[int, str] = {}
         self.settled = 0
         """Batches of which the store has said what became of them: a sign of its life."""
-        self.on_reads: Callable[[Sequence[EventRow]], None] | None = None
-        """Told of every READ row once it is durable, if somebody wants to know."""
+        self.on_reads: Callable[[ReadRun], None] | None = None
+        """Told of every read once it is durable, if somebody wants to know."""
 
     def opening(self, reader: str) -> tuple[str | None, int | None]:
         """Return (memory, newest stamp) of a reader, for its next session."""
@@ -119,83 +116,63 @@ class Intake:
         samples: list[ClockSample],
     ) -> Awaitable[None]:
         """Journal events and what follows from them; the awaitable ends when all is durable."""
-        rows: list[EventRow] = []
-        reads: list[EventRow] = []
+        batch = Batch(samples=samples)
         markers: list[tuple[Marker, EventRow]] = []
-        first = self._next_id
-        for kind, run in groupby(kept, key=type):
+        for kind, some in groupby(kept, key=type):
             if kind is Read:
-                some = cast("Iterable[Read]", run)
-                made = read_rows(first + len(rows), session, some, utc_ns, boot_ns)
-                rows += made
-                reads += made
+                reads = cast("Iterable[Read]", some)
+                run = ReadRun.of_reads(self._next_id, session, utc_ns, boot_ns, reads)
+                batch.runs.append(run)
+                self._next_id += len(run)
                 continue
-            for event in run:
-                row = other_row(first + len(rows), session, event, utc_ns, boot_ns)
+            for event in some:
+                row = other_row(self.take_id(), session, event, utc_ns, boot_ns)
                 if isinstance(event, Marker):
                     markers.append((event, row))
-                rows.append(row)
-        self._next_id = first + len(rows)
-        emission = self._follow(samples, reads)
-        batch = Batch(rows=rows, samples=samples, crossings=emission.crossings)
+                batch.rows.append(row)
+        emission = self._follow(samples, batch.runs)
+        batch.crossings = emission.crossings
         reader = self._readers[session]
         if memory is not None:
             batch.memories[reader] = memory
-        batch.lazy = not (reads or markers or emission or memory is not None)
-        durable = self._commit(batch, emission, reads)
+        batch.lazy = not (batch.runs or markers or emission or memory is not None)
+        durable = self._commit(batch, emission)
         for marker, row in markers:
             self._on_marker(reader, marker, row)
         return durable
 
-    def _follow(self, samples: list[ClockSample], reads: list[EventRow]) -> Emission:
+    def _follow(self, samples: list[ClockSample], runs: list[ReadRun]) -> Emission:
         """Return what follows for the race; whatever goes wrong there, the rows go on."""
         emission = self._timing.samples(samples) if samples else Emission()
-        if reads:
-            self._store.remember_recent(reads)
-            emission = emission.joined(self._timing.fold(reads))
+        for run in runs:
+            self._store.remember_recent(run)
+            emission = emission.joined(self._timing.fold(run))
         return emission
 
     def tell(self, emission: Emission) -> Awaitable[None]:
         """Make an emission durable that came from elsewhere (marks, entrants, time), then tell."""
         return self._commit(Batch(crossings=emission.crossings), emission)
 
-    def _commit(
-        self, batch: Batch, emission: Emission, reads: Sequence[EventRow] = ()
-    ) -> Awaitable[None]:
+    def _commit(self, batch: Batch, emission: Emission) -> Awaitable[None]:
         durable = asyncio.ensure_future(self._store.append(batch))  # noqa: TID251 - a Future already
-        durable.add_done_callback(lambda done: self._told(done, emission, reads))
+        durable.add_done_callback(lambda done: self._told(done, emission, batch.runs))
         return durable
 
     def _told(
-        self, done: "asyncio.Future[None]", emission: Emission, reads: Sequence[EventRow]
+        self, done: "asyncio.Future[None]", emission: Emission, runs: Sequence[ReadRun]
     ) -> None:
         self.settled += 1
         if done.cancelled():
             return
         if (error := done.exception()) is not None:
-            log.error("the store can never take this", error=str(error), reads=len(reads))
+            log.error("the store can never take this", error=str(error), reads=sum(map(len, runs)))
             self._timing.stale = True  # the race knows reads that the journal does not have
             return
         if emission:
             self._outlet.told(emission)
-        if reads and self.on_reads is not None:
-            self.on_reads(reads)
-
-
-def read_rows(
-    first_id: int, session: int, reads: Iterable[Read], utc_ns: int, boot_ns: int
-) -> list[EventRow]:
-    """Return the rows of reads that arrived together, at least one.
-
-    Made column by column, without a line of Python for each: this is the hot path.
-    """
-    raws, chips, stamps, forms, antennas, rssis, _, seqs, keys = zip(*reads, strict=True)
-    # plain integers: SQLite takes each member of an enumeration for something to be adapted
-    same_form = forms.count(forms[0]) == len(forms)
-    plain = repeat(int(forms[0])) if same_form else map(int, forms)
-    head = (count(first_id), repeat(session), repeat(_READ), repeat(utc_ns), repeat(boot_ns))
-    tail = (chips, stamps, plain, antennas, rssis, seqs, keys, raws, repeat(None))
-    return list(map(_make_row, zip(*head, *tail, strict=False)))
+        if self.on_reads is not None:
+            for run in runs:
+                self.on_reads(run)
 
 
 def other_row(row_id: int, session: int, event: Kept, utc_ns: int, boot_ns: int) -> EventRow:

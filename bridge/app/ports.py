@@ -7,9 +7,17 @@ awaited write before them made durable.
 
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from bridge.app.rows import (
+    Batch,
+    ClockSample,
+    CrossingRow,
+    EventRow,
+    Kind,
+    ReadRun,
+    SessionRow,
+)
 from bridge.domain.entrants import Entrant, RegistrationId
 from bridge.domain.marks import Mark
 from bridge.domain.reads import UtcNs
@@ -64,100 +72,6 @@ class Transport(Protocol):
     def close(self) -> None:
         """Let go at once; never raises. `read` gives what had come by then, and never waits."""
         ...
-
-
-class Kind(IntEnum):
-    """Kind of a journalled event. Stored: never renumber."""
-
-    READ = 1
-    MARKER = 2
-    CLOCK = 3
-    STEP = 4
-    STATUS = 5
-    CONTROL = 6
-    REJECTED = 7
-    SENT = 8
-
-
-class EventRow(NamedTuple):
-    """One frame of a reader as journalled: the raw bytes and what they were decoded to.
-
-    A plain tuple on the hot path; its order is the order of the columns of table `events`.
-    """
-
-    id: int
-    """Position: unique, increasing in the order taken in, assigned by the taker."""
-    session: int
-    kind: int
-    utc_ns: int
-    """Host UTC at arrival of its last byte."""
-    boot_ns: int
-    """CLOCK_BOOTTIME of the same moment (boot id is the session's)."""
-    chip: str | None
-    stamp: int
-    form: int
-    antenna: int | None
-    rssi: float | None
-    seq: int | None
-    key: str | None
-    raw: bytes
-    note: str | None
-    """Reason and detail of a rejection, name of a marker, JSON of a status or clock."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """One connection of one reader in one boot."""
-
-    id: int
-    reader: str
-    driver: str
-    location: str
-    link: str
-    """URL without secrets, or ``import:FILE``."""
-    boot_id: str
-    opened_ns: UtcNs
-    synchronised: bool
-    """Whether the host's clock was synchronised when the session opened."""
-
-
-class ClockSample(NamedTuple):
-    """One answered clock query of a reader, or one step it reported."""
-
-    session: int
-    utc_ns: int
-    """Host UTC at the middle of the round trip."""
-    boot_ns: int
-    rtt_ns: int
-    stamp: int
-    """What the reader said (its own form); for a step the new time."""
-    form: int
-    step: bool
-    """True: a clock epoch begins here."""
-
-
-class CrossingRow(NamedTuple):
-    """One message of the topic tree `crossing`, own site."""
-
-    seq: int
-    anchor: int
-    """Journal id in the crossing's id: groups the revisions of one crossing."""
-    location: str
-    payload: bytes
-    """The JSON as published."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What must become durable together, in one transaction."""
-
-    rows: list[EventRow] = field(default_factory=list)
-    samples: list[ClockSample] = field(default_factory=list)
-    memories: dict[str, str] = field(default_factory=dict)
-    """Reader name -> newest `Remember`."""
-    crossings: list[CrossingRow] = field(default_factory=list)
-    lazy: bool = False
-    """True: may wait for the next batch that is not lazy, ten seconds at most (SD cards wear)."""
 
 
 class Journal(Protocol):
@@ -343,7 +257,7 @@ class Notes(Protocol):
 class Store(Journal, MarkBook, RosterStore, PostLedger, RemoteStore, Notes, Protocol):
     """One race's durable memory on this box: one file, one writer."""
 
-    def remember_recent(self, rows: Sequence[EventRow]) -> None:
+    def remember_recent(self, run: ReadRun) -> None:
         """Make READ rows visible to `reads_of` before they are durable (append does it too)."""
         ...
 
@@ -439,3 +353,29 @@ class SplitDef:
     distance_m: float | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     """The provider's other fields, sent back as they came."""
+
+
+__all__ = [
+    "Batch",
+    "Clock",
+    "ClockSample",
+    "CrossingRow",
+    "EventRow",
+    "Journal",
+    "Kind",
+    "MarkBook",
+    "Notes",
+    "ParticipantPage",
+    "PostLedger",
+    "PostRow",
+    "ReadRun",
+    "RemoteStore",
+    "Removal",
+    "ResultSet",
+    "ResultsProvider",
+    "RosterStore",
+    "SessionRow",
+    "SplitDef",
+    "Store",
+    "Transport",
+]

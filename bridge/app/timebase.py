@@ -1,11 +1,11 @@
 """Place reads in time: each reader's policy, samples and arrivals, from what was journalled."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import groupby, repeat
 from operator import itemgetter
 
-from bridge.app.ports import ClockSample, EventRow, SessionRow
+from bridge.app.rows import ClockSample, EventRow, ReadRun, SessionRow
 from bridge.domain.clocks import ClockTrack, ZoneClock, believable, by_zone
 from bridge.domain.reads import NS_PER_MS, StampForm
 from bridge.domain.results import TimedRead
@@ -186,7 +186,7 @@ class TimeBase:
                 reads += [_placeless(row, name) for row in some]
                 continue
             arrived = self.host.utc(boot_id, some[0][4], utc_ns)
-            reads += timed_reads(some, reader, arrived)
+            reads += timed_reads(ReadRun.of_rows(some), reader, arrived)
         return reads
 
     def learn_envelopes(self, rows: Iterable[EventRow]) -> bool:
@@ -203,21 +203,20 @@ _ARRIVAL = itemgetter(1, 3)
 _make_read = partial(tuple.__new__, TimedRead)
 
 
-def timed_reads(rows: Sequence[EventRow], reader: ReaderTime, arrived_ns: int) -> list[TimedRead]:
-    """Return the reads of READ rows of one reader that arrived together, placed in time."""
+def timed_reads(run: ReadRun, reader: ReaderTime, arrived_ns: int) -> list[TimedRead]:
+    """Return the reads of one reader that arrived together, placed in time."""
     # Column by column, without a line of Python for each read: this is the hot path.
-    columns = zip(*rows, strict=True)
-    numbers, _, _, _, _, chips, stamps, forms, antennas, rssis, _, keys, _, _ = columns
-    form = forms[0]
+    chips, stamps, keys = run.chips, run.stamps, run.keys
+    form = run.forms[0]
     shift = reader.shift(min(stamps), max(stamps), form, arrived_ns)
-    if shift is None or form != forms[-1]:
-        return [_timed_read(row, reader, arrived_ns) for row in rows]
+    if shift is None or run.forms.count(form) != len(run):
+        return [_timed_read(row, reader, arrived_ns) for row in run]
     times = stamps if shift == 0 else map(shift.__add__, stamps)
     identities: Iterable[object] = zip(chips, stamps, strict=True)
     if any(keys):
         identities = (key or pair for key, pair in zip(keys, identities, strict=True))
     name = repeat(reader.rules.name)
-    made = zip(numbers, times, chips, name, rssis, antennas, identities, strict=False)
+    made = zip(run.ids, times, chips, name, run.rssis, run.antennas, identities, strict=False)
     return list(map(_make_read, made))
 
 

@@ -13,8 +13,9 @@ from operator import itemgetter
 import orjson
 import structlog
 
-from bridge.app.ports import Batch, Clock, ClockSample, CrossingRow, EventRow, SessionRow, Store
+from bridge.app.ports import Clock, Store
 from bridge.app.retelling import SLICE, anchor_of, digest, slices, told_so_far
+from bridge.app.rows import Batch, ClockSample, CrossingRow, EventRow, ReadRun, SessionRow
 from bridge.app.standings import Standings
 from bridge.app.timebase import ReaderTime, TimeBase, timed_reads
 from bridge.domain.entrants import Entrant, NoOwner, RegistrationId
@@ -28,7 +29,6 @@ from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 
 log = structlog.get_logger(__name__)
 
-_STAMP = itemgetter(6)
 MOST_HELD = 100_000
 PATIENCE_NS = 5 * NS_PER_S
 """Reads wait this long for the first clock answer of a reader that can be asked."""
@@ -195,27 +195,27 @@ class Timing:
         self._take_rules(self._configured, self._asks)
         self.stale = True
 
-    def fold(self, rows: Sequence[EventRow]) -> Emission:
-        """Take READ rows of one session, in journal order; return what changed."""
-        self._next_id = max(self._next_id, rows[-1][0] + 1)
-        return self._safely(lambda: self._place(rows))
+    def fold(self, run: ReadRun) -> Emission:
+        """Take reads that came in together; return what changed."""
+        self._next_id = max(self._next_id, run.ids[-1] + 1)
+        return self._safely(lambda: self._place(run))
 
-    def _place(self, rows: Sequence[EventRow]) -> None:
-        name, boot_id = self.timebase.owner(rows[0][1])
+    def _place(self, run: ReadRun) -> None:
+        name, boot_id = self.timebase.owner(run.session)
         reader = self.timebase.readers[name]
         if self.rebuilding or not (reader.ready or name in self._hopeless):
-            self._hold(rows)
+            self._hold(run)
             return
-        arrived = self.timebase.host.utc(boot_id, rows[-1][4], rows[-1][3])
-        if reader.guesses and self.timebase.learn_envelopes(rows):
+        arrived = self.timebase.host.utc(boot_id, run.boot_ns, run.utc_ns)
+        if reader.guesses and self.timebase.learn_envelopes(run):
             self.stale = self.stale or name in self._newest_stamp
-        newest = max(map(_STAMP, rows))
+        newest = max(run.stamps)
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
-        self.race.fold(timed_reads(rows, reader, arrived))
-        self.folded += len(rows)
+        self.race.fold(timed_reads(run, reader, arrived))
+        self.folded += len(run)
 
-    def _hold(self, rows: Sequence[EventRow]) -> None:
+    def _hold(self, rows: Iterable[EventRow]) -> None:
         """Keep rows for later; if they become too many, the journal has them too."""
         self._held += rows
         if len(self._held) > MOST_HELD:
@@ -272,7 +272,7 @@ class Timing:
         rows, self._held = self._held, []
         out = Emission()
         for part in _by_arrival(rows):
-            out = out.joined(self.fold(part))
+            out = out.joined(self.fold(ReadRun.of_rows(part)))
         return out
 
     @property

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.store.schema import connect_reader
-from bridge.app.ports import Batch, ClockSample, CrossingRow, EventRow, Kind, Store
+from bridge.app.ports import Batch, ClockSample, CrossingRow, EventRow, Kind, ReadRun, Store
 from bridge.errors import JournalError
 from tests.support.store import HostClock, journal_path, opened, row, session, until
 
@@ -115,11 +115,12 @@ async def test_what_can_never_be_stored_does_not_keep_the_rest(tmp_path: Path) -
 
 async def test_rows_are_found_before_they_are_appended(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        store.remember_recent([row(1, "a"), row(2, "b")])
-        assert store.reads_of(["a"]) == [row(1, "a")]
-        await store.append(Batch(rows=[row(1, "a"), row(2, "b")]))
-        assert store.reads_of(["b", "a", "b"]) == [row(1, "a"), row(2, "b")]
-        assert list(store.rows()) == [row(1, "a"), row(2, "b")]
+        run = ReadRun.of_rows([row(1, "a"), row(2, "b")])
+        store.remember_recent(run)
+        assert store.reads_of(["a"]) == [run[0]]
+        await store.append(Batch(runs=[run]))
+        assert store.reads_of(["b", "a", "b"]) == list(run)
+        assert list(store.rows()) == list(run)
 
 
 async def test_the_newest_stamp_is_that_of_the_last_thousand_reads(tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.app.intake import read_rows
-from bridge.app.ports import EventRow, Kind
+from bridge.app.rows import EventRow, Kind, ReadRun
 from bridge.app.timebase import ReaderTime, timed_reads
 from bridge.domain.reads import NS_PER_S, Chip, Read, StampForm, identity
 from bridge.domain.results import TimedRead
@@ -31,7 +30,8 @@ reads = st.lists(
 
 @given(reads)
 def test_rows(given: list[Read]) -> None:
-    assert read_rows(7, 3, given, 100, 200) == [
+    run = ReadRun.of_reads(7, 3, 100, 200, given)
+    rows = [
         EventRow(
             id=number,
             session=3,
@@ -50,11 +50,15 @@ def test_rows(given: list[Read]) -> None:
         )
         for number, read in enumerate(given, start=7)
     ]
+    assert list(run) == rows
+    assert [run[at] for at in range(-len(given), len(given))] == rows * 2
+    assert run[1:] == rows[1:]
+    assert list(ReadRun.of_rows(rows)) == rows
 
 
 @given(reads)
 def test_rows_hold_plain_integers(given: list[Read]) -> None:
-    assert {type(row.form) for row in read_rows(1, 1, given, 1, 1)} == {int}
+    assert {type(row.form) for row in ReadRun.of_reads(1, 1, 1, 1, given)} == {int}
 
 
 @given(reads, st.sampled_from(["UTC", "America/Denver"]))
@@ -62,8 +66,8 @@ def test_times(given: list[Read], zone: str) -> None:
     one_form = [read._replace(form=StampForm.NAIVE) for read in given]
     rules = ReaderRules(name="mat", location="finish", clock=ClockPolicy.READER, zone=zone)
     reader = ReaderTime(rules, can_tell_time=True)
-    rows = list(read_rows(1, 1, one_form, NOON, 0))
-    assert timed_reads(rows, reader, NOON) == [
+    run = ReadRun.of_reads(1, 1, NOON, 0, one_form)
+    assert timed_reads(run, reader, NOON) == [
         TimedRead(
             id=row.id,
             at=reader.at(row.stamp, row.form, NOON),
@@ -73,5 +77,5 @@ def test_times(given: list[Read], zone: str) -> None:
             antenna=row.antenna,
             identity=identity(row.chip or "", row.stamp, row.key),
         )
-        for row in rows
+        for row in run
     ]

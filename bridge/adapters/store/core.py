@@ -60,9 +60,11 @@ class Core:
         self, batch: Batch, run: Callable[[sqlite3.Connection], object] | None = None
     ) -> Awaitable[None]:
         """See `Journal.append`; `run` writes more in the same transaction."""
-        job = Job(batch=batch, run=run, lazy=batch.lazy, rows=len(batch.rows))
+        job = Job(batch=batch, run=run, lazy=batch.lazy, rows=batch.events)
         future = self._put(job)
         self.recent.add(batch.rows)
+        for reads in batch.runs:
+            self.recent.add_run(reads)
         generation = self.recent.take_full()
         if generation is not None:
             self._intake.put(Job(seal=generation, lazy=True))
@@ -135,7 +137,7 @@ class Core:
         for job in outcome.jobs:
             self.backlog -= job.rows
             if job.batch is not None and job.error is None:
-                self.recent.durable(job.batch.rows)
+                self.recent.durable(job.batch)
             if job.future is None or job.future.done():
                 continue
             if job.error is None:

@@ -84,7 +84,8 @@ _MEMORY = "INSERT OR REPLACE INTO memories VALUES(?, ?)"
 
 def write_batches(connection: sqlite3.Connection, batches: Sequence[Batch]) -> None:
     """Insert everything in `batches`, in order."""
-    insert_events(connection, list(chain.from_iterable(folded(batch.rows) for batch in batches)))
+    rows = chain.from_iterable(folded(batch.rows, batch.runs) for batch in batches)
+    insert_events(connection, list(rows))
     for batch in batches:
         if batch.samples:
             connection.executemany(_SAMPLE, batch.samples)
@@ -114,7 +115,12 @@ def has_landed(connection: sqlite3.Connection, jobs: Sequence[Job], token: str) 
 
 
 def _first_row(jobs: Sequence[Job]) -> EventRow | None:
-    return next((job.batch.rows[0] for job in jobs if job.batch and job.batch.rows), None)
+    for job in jobs:
+        if job.batch is not None and job.batch.rows:
+            return job.batch.rows[0]
+        if job.batch is not None and job.batch.runs:
+            return job.batch.runs[0][0]
+    return None
 
 
 @dataclass(slots=True)

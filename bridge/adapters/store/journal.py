@@ -7,7 +7,15 @@ from typing import NamedTuple
 from bridge.adapters.store.chip_index import chips_in, ids_of
 from bridge.adapters.store.core import Core
 from bridge.adapters.store.runs import LONGEST, RUN, rows_with, unfolded
-from bridge.app.ports import Batch, ClockSample, CrossingRow, EventRow, Kind, SessionRow
+from bridge.app.rows import (
+    Batch,
+    ClockSample,
+    CrossingRow,
+    EventRow,
+    Kind,
+    ReadRun,
+    SessionRow,
+)
 from bridge.domain.reads import StampForm, UtcNs
 
 _PAGE = 1000
@@ -64,9 +72,9 @@ class JournalPart:
         """
         return self._core.append(batch)
 
-    def remember_recent(self, rows: Sequence[EventRow]) -> None:
-        """See `ports.Store.remember_recent`; each row has to be appended later."""
-        self._core.recent.add(rows)
+    def remember_recent(self, run: ReadRun) -> None:
+        """See `ports.Store.remember_recent`; the run has to be appended later."""
+        self._core.recent.add_run(run)
 
     def open_session(self, session: SessionRow) -> Awaitable[None]:
         """Record a connection before its first row."""

@@ -1,10 +1,11 @@
 """Which reads are not in the chip index yet: the memory part of a log-structured index."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bridge.app.ports import EventRow, Kind
+from bridge.app.rows import Batch, EventRow, Kind, ReadRun
 
 
 @dataclass(slots=True)
@@ -36,6 +37,10 @@ class Recent:
         self._current = Generation()
         self._frozen: list[Generation] = []
         self._rows: dict[int, EventRow] = {}
+        self._runs: dict[int, ReadRun] = {}
+        """By first id, ascending."""
+        self._starts: list[int] | None = []
+        """The keys of `_runs`; None: to be made when somebody asks."""
 
     def add(self, rows: Sequence[EventRow]) -> None:
         """Note READ rows on their way to the disk; those already noted are skipped."""
@@ -53,6 +58,19 @@ class Recent:
             self._current.last_id = max(self._current.last_id, last)
             self._current.reads += count
 
+    def add_run(self, run: ReadRun) -> None:
+        """Note a run of reads on its way to the disk; one already noted is skipped."""
+        first = run.ids[0]
+        if first in self._runs:
+            return
+        self._runs[first] = run
+        self._starts = None
+        chips = self._current.chips
+        for row_id, chip in zip(run.ids, run.chips, strict=True):
+            chips[chip].append(row_id)
+        self._current.last_id = max(self._current.last_id, run.ids[-1])
+        self._current.reads += len(run)
+
     def add_durable(self, reads: Iterable[tuple[int, str]]) -> None:
         """Note (id, chip) of reads found on disk behind the last segment."""
         for row_id, chip in reads:
@@ -66,10 +84,13 @@ class Recent:
         self._frozen.append(full)
         return full
 
-    def durable(self, rows: Sequence[EventRow]) -> None:
-        """Let go of rows that can be read from the file now."""
-        for row in rows:
+    def durable(self, batch: Batch) -> None:
+        """Let go of reads that can be read from the file now."""
+        for row in batch.rows:
             self._rows.pop(row[0], None)
+        for run in batch.runs:
+            self._runs.pop(run.ids[0], None)
+            self._starts = None
 
     def forget(self, generation: Generation) -> None:
         """Drop a generation that has become a segment."""
@@ -81,8 +102,15 @@ class Recent:
             yield from generation.chips.get(chip, ())
 
     def row(self, row_id: int) -> EventRow | None:
-        """Return a row that is not durable yet."""
-        return self._rows.get(row_id)
+        """Return a read that is not durable yet."""
+        row = self._rows.get(row_id)
+        if row is not None:
+            return row
+        if self._starts is None:
+            self._starts = list(self._runs)
+        place = bisect_right(self._starts, row_id) - 1
+        run = self._runs[self._starts[place]] if place >= 0 else None
+        return run[row_id - run.ids[0]] if run is not None and row_id in run.ids else None
 
     def chips(self) -> set[str]:
         """Return every chip noted."""

@@ -11,12 +11,13 @@ import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby, repeat
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
 
-from bridge.app.ports import EventRow, Kind
+from bridge.app.rows import Column, EventRow, Kind, ReadRun
 
 RUN: Final = 9
 """`events.kind` of a run. Stored, next to those of `ports.Kind`: never renumber."""
@@ -34,8 +35,7 @@ HOLDING: Final = (
 
 _SHORTEST = 3
 _READ = int(Kind.READ)
-_WITHIN = (5, 6, 7, 8, 9, 10, 11)
-"""Columns told per read: chip, stamp, form, antenna, rssi, seq, key."""
+_ID = itemgetter(0)
 _make_row = partial(tuple.__new__, EventRow)
 
 Values = tuple[Any, ...]
@@ -47,17 +47,10 @@ class GarbledRow(sqlite3.DatabaseError):
     sqlite_errorname = "SQLITE_CORRUPT"
 
 
-def folded(rows: Sequence[EventRow]) -> Iterable[Values]:
-    """Return what to store for rows in id order: runs where they fit, else the rows themselves."""
-    if len(rows) < _SHORTEST:
-        return rows
-    columns = list(zip(*rows, strict=True))
-    if _is_run(columns, len(rows)):
-        return _runs(columns, len(rows))
-    if columns[2].count(_READ) < _SHORTEST:
-        return rows
-    parts = [list(part) for _, part in groupby(rows, key=_kind_and_arrival)]
-    return rows if len(parts) == 1 else [values for part in parts for values in folded(part)]
+def folded(rows: Sequence[EventRow], runs: Sequence[ReadRun]) -> Iterable[Values]:
+    """Return what to store of events, in order of id."""
+    packed = chain.from_iterable(map(_packed, runs))
+    return sorted(chain(rows, packed), key=_ID) if rows and runs else chain(rows, packed)
 
 
 def unfolded(found: Iterable[Values]) -> Iterator[EventRow]:
@@ -87,30 +80,17 @@ def rows_with(connection: sqlite3.Connection, ids: Iterable[int]) -> Mapping[int
     return {row.id: row for row in unfolded(found) if row.id in wanted}
 
 
-def _kind_and_arrival(row: EventRow) -> tuple[int, ...]:
-    return row[2], row[1], row[3], row[4]
-
-
-def _is_run(columns: Sequence[Values], size: int) -> bool:
-    ids, sessions, kinds, utcs, boots = columns[:5]
-    same = all(column.count(column[0]) == size for column in (kinds, sessions, utcs, boots))
-    rssis, notes = columns[9], columns[13]
-    plain = notes.count(None) == size and (
-        rssis.count(None) == size or all(map(_told_by_json, rssis))
-    )
-    return same and kinds[0] == _READ and plain and ids == tuple(range(ids[0], ids[0] + size))
-
-
-def _told_by_json(rssi: float | None) -> bool:
-    return rssi is None or math.isfinite(rssi)
-
-
-def _runs(columns: Sequence[Values], size: int) -> Iterator[Values]:
-    ids, session, utc_ns, boot_ns = columns[0], columns[1][0], columns[3][0], columns[4][0]
-    frames = columns[12]
-    lengths = tuple(map(len, frames))
-    told = [*(columns[number] for number in _WITHIN), lengths]
+def _packed(run: ReadRun) -> Iterable[Values]:
+    size = len(run)
+    in_line = run.ids[-1] - run.ids[0] == size - 1
+    if size < _SHORTEST or not in_line or not _told_by_json(run.rssis):
+        return run
+    told = (
+        run.chips, run.stamps, run.forms, run.antennas, run.rssis, run.seqs, run.keys,
+        tuple(map(len, run.raws)),
+    )  # fmt: skip
     same = [column.count(column[0]) == size for column in told]
+    rows = []
     for at in range(0, size, LONGEST):
         behind = min(at + LONGEST, size)
         head = orjson.dumps(
@@ -119,12 +99,19 @@ def _runs(columns: Sequence[Values], size: int) -> Iterator[Values]:
                 for column, is_same in zip(told, same, strict=True)
             ]
         )
-        pack = b"%b\n%b" % (head, b"".join(frames[at:behind]))
-        newest, form = max(columns[6][at:behind]), columns[7][at]
-        yield (
-            ids[at], session, RUN, utc_ns, boot_ns, None, newest, form,
-            None, None, behind - at, None, pack, None,
-        )  # fmt: skip
+        pack = b"%b\n%b" % (head, b"".join(run.raws[at:behind]))
+        rows.append((
+            run.ids[at], run.session, RUN, run.utc_ns, run.boot_ns, None,
+            max(run.stamps[at:behind]), run.forms[at], None, None, behind - at, None, pack, None,
+        ))  # fmt: skip
+    return rows
+
+
+def _told_by_json(rssis: Column) -> bool:
+    """Say whether JSON has words for all of them: it has none for infinities."""
+    return rssis.count(None) == len(rssis) or all(
+        rssi is None or math.isfinite(rssi) for rssi in rssis
+    )
 
 
 def _members(values: Values) -> list[EventRow]:
