@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 BACKFILLS: Final = ("missed", "all", "never")
-_SWITCHES: Final = ("on_request", "extended_status")
+_SWITCHES: Final = ("on_request", "extended_status", "one_way")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,14 @@ class Options:
             the request it would send none.
         extended_status: Ask for the binary status too, the only one with the battery in per
             cent. One public client knows it, so it is not asked for by itself.
+        one_way: It is no box but a bridge that imitates one, sends records and never answers: it
+            is only listened to, and its silence is no sign of a dead link.
     """
 
     backfill: str = "missed"
     on_request: bool = False
     extended_status: bool = False
+    one_way: bool = False
 
 
 def parse(options: Mapping[str, object]) -> Options:
@@ -32,6 +35,7 @@ def parse(options: Mapping[str, object]) -> Options:
         backfill=str(options.get("backfill", "missed")),
         on_request=options.get("on_request") is True,
         extended_status=options.get("extended_status") is True,
+        one_way=options.get("one_way") is True,
     )
 
 

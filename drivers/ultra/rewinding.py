@@ -15,7 +15,7 @@ from typing import Final
 
 from bridge.domain.reads import NS_PER_S
 from bridge.driver_api import Send
-from drivers.ultra.log_book import Hole, LogBook
+from drivers.ultra.log_book import LogBook
 
 OVERLAP_S: Final = 5
 """So much before the last read is sent again: reads are not quite in the order of their time."""
@@ -117,25 +117,18 @@ class Rewinding:
             if request.records or self._fruitless >= MOST_ASKED:
                 self._book.owed_s, self._fruitless = None, 0
             return
-        self._book.asked(request.first, request.last)
-        for hole in self._book.holes:
-            if hole.asked >= MOST_ASKED:
-                self.lost += hole.last - hole.first + 1
-                self._book.forget(hole)
+        self.lost += self._book.holes.asked(request.first, request.last, MOST_ASKED)
 
     def _next(self, now_ns: int) -> list[Send]:
         owed = self._book.owed_s
         if owed is not None:
             span = self._span(owed, now_ns)
             return self._ask(*span, by_time=True, now_ns=now_ns) if span else []
-        hole = self._hole()
+        hole = self._book.holes.next()
         if hole is None:
             return []
         last = min(hole.last, hole.first + PIECE - 1)
         return self._ask(hole.first, last, by_time=False, now_ns=now_ns)
-
-    def _hole(self) -> Hole | None:
-        return min(self._book.holes, key=lambda hole: (hole.asked, hole.first), default=None)
 
     def _span(self, owed: int, now_ns: int) -> tuple[int, int] | None:
         """Return from when to when, or None: the box has not told its time yet."""

@@ -69,6 +69,8 @@ class UltraSession(PassiveSession):
 
     def opened(self, now_ns: int) -> list[Event]:
         """Ask for status and clock, and for what may have been missed."""
+        if self._options.one_way:
+            return []
         self._opened = True
         self._now = self._heard_at = now_ns
         self._extended_at = now_ns
