@@ -18,5 +18,8 @@ BUILTIN: Final = {
     "alge": "drivers.alge:DRIVER",
     "mylaps": "drivers.mylaps:DRIVER",
     "impinj-iot": "drivers.impinj_iot:DRIVER",
+    "zebra-iot": "drivers.zebra_iot:DRIVER",
     "invelion": "drivers.invelion:DRIVER",
+    "tagheuer": "drivers.tagheuer:DRIVER",
+    "macsha": "drivers.macsha:DRIVER",
 }
