@@ -76,7 +76,7 @@ class Decoder:
             return
         fields = piece.split(b"@")
         decode = self._records.get(fields[1]) if len(fields) >= _NUMBERED else None
-        if decode is None or fields[-1] != frames.END or not _is_gap_in_front(fields[0]):
+        if decode is None or fields[-1] != frames.END or not _is_gap_in_front(piece):
             self._take_other(piece, found)
         else:
             self._after_login = False
@@ -183,7 +183,7 @@ def _with_records(fields: list[bytes], decode: _Decode) -> Heard:
     return Heard(events, fields[1].decode(), unit, (), number)
 
 
-def _is_gap_in_front(source: bytes) -> bool:
+def _is_gap_in_front(piece: bytes) -> bool:
     r"""Tell whether ``\0`` and ``\r`` stand nowhere but in front; ``\n`` cannot be inside."""
-    rest = source.lstrip(frames.GAP)
+    rest = piece.lstrip(frames.GAP)
     return b"\r" not in rest and b"\0" not in rest
