@@ -1,0 +1,237 @@
+"""The talk with SimpleClient, StreamManager or Fusion, which take us for scoring software.
+
+They connect and speak first; we say how we want records, then ask for the connection's id and its
+places, and have each place started where we left it. Records carry a number per place and are
+never acknowledged. Source: the vendor's SimpleClient 0.6.0, racemap/2-racemap-forwarder,
+rabbimaan/chronoserv.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from bridge.domain.reads import NS_PER_S
+from bridge.driver_api import Event, Hangup, Remember, Send
+from drivers.chronotrack.memory import Book, ScoringBook, written
+from drivers.sequence import Sequence
+
+_INIT: Final = (
+    "stream-mode=push",
+    "location=multi",
+    "time-format=iso",
+    "guntimes=true",
+    "newlocations=true",
+    "pushmode-ack=true",
+)
+_QUESTIONS: Final = ("getconnectionid", "geteventinfo", "getlocations")
+_PATIENCE_NS: Final = 3 * NS_PER_S
+_TRIES: Final = 3
+_QUIET_NS: Final = 4 * NS_PER_S
+_DEAD_NS: Final = 10 * NS_PER_S
+_AGAIN_NS: Final = 30 * NS_PER_S
+"""Places are asked for again so often while there is none."""
+_MOST_PLACES: Final = 256
+
+
+@dataclass(slots=True)
+class _Place:
+    """One timing point; its name as on the wire, one character per byte."""
+
+    numbers: Sequence | None = None
+    """None until the first record: a session's numbers need not begin at 1."""
+    wanted: bool = False
+    """It is started, or about to be."""
+    hole_since: tuple[int, int] | None = None
+    holes_asked: set[int] = field(default_factory=set)
+
+    @property
+    def next(self) -> int | None:
+        return None if self.numbers is None else self.numbers.last + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    line: str
+    at_ns: int
+    tries: int = 1
+    place: str | None = None
+    """A start of this place."""
+    numbered: bool = False
+    """It was asked to start behind what we have."""
+
+
+class ScoringTalk:
+    """One connection of one sender."""
+
+    def __init__(self, book: Book | None) -> None:
+        self._book = book if isinstance(book, ScoringBook) else ScoringBook()
+        self._connection = ""
+        self._places: dict[str, _Place] = {}
+        self._questions: deque[str] = deque(_QUESTIONS)
+        self._starts: deque[str] = deque()
+        self._asked: _Asked | None = None
+        self._pinged_ns = self._listed_ns = 0
+        self._changed = False
+
+    def begin(self, now_ns: int) -> list[Event]:
+        """Answer the greeting: the number of lines that follow must be exact."""
+        self._pinged_ns = self._listed_ns = now_ns
+        lines = [f"chip-bridge~1.0~{len(_INIT)}", *_INIT]
+        init = "".join(f"{line}\r\n" for line in lines)
+        return [Send(init.encode()), *self._go_on(now_ns)]
+
+    def answered(self, command: str, values: list[str], now_ns: int) -> list[Event]:
+        """Take ``ack~command~values``."""
+        asked = self._asked
+        if asked is not None and asked.line.partition("~")[0] == command:
+            self._asked = None
+        match command:
+            case "getconnectionid":
+                self._told_connection(values[0] if values else "")
+            case "getlocations":
+                self._listed_ns = now_ns
+                self._told_places([name for name in values if name])
+            case _:
+                pass
+        return self._go_on(now_ns)
+
+    def refused(self, command: str, now_ns: int) -> list[Event]:
+        """Take ``err~command~text``: a start number may be unknown there, or a place."""
+        asked = self._asked
+        if asked is not None and command in (asked.line.partition("~")[0], ""):
+            self._asked = None
+            if asked.place is not None:
+                self._start_refused(asked.place, numbered=asked.numbered)
+            else:
+                self._without_answer(asked)
+        return self._go_on(now_ns)
+
+    def came(self, name: str, number: int) -> None:
+        """Take the number of a read; guns may be numbered apart."""
+        place = self._places.get(name)
+        if place is None:
+            if len(self._places) >= _MOST_PLACES:
+                return
+            place = self._places[name] = _Place(wanted=True)
+        if place.numbers is None:
+            place.numbers = Sequence(number - 1)
+        if not place.numbers.has(number):
+            place.numbers.mark(number)
+            self._changed = True
+
+    def new_place(self, now_ns: int) -> list[Event]:
+        """Take note that there is one place more: ask for their names."""
+        if "getlocations" not in self._questions:
+            self._questions.append("getlocations")
+        return self._go_on(now_ns)
+
+    def tick(self, now_ns: int, quiet_ns: int) -> list[Event]:
+        """Repeat what was not answered, mend holes, notice a dead link."""
+        if quiet_ns >= _DEAD_NS:
+            return [Hangup(f"the sender has said nothing for {quiet_ns // NS_PER_S} s")]
+        asked = self._asked
+        if asked is not None and now_ns - asked.at_ns >= _PATIENCE_NS:
+            self._asked = None
+            if asked.place is None and asked.tries < _TRIES:
+                return [self._ask(asked.line, now_ns, tries=asked.tries + 1)]
+            if asked.place is None:
+                self._without_answer(asked)
+        self._mend(now_ns)
+        wanted = any(place.wanted for place in self._places.values())
+        if not wanted and now_ns - self._listed_ns >= _AGAIN_NS and not self._questions:
+            self._listed_ns = now_ns
+            self._questions.append("getlocations")
+        events = self._go_on(now_ns)
+        if quiet_ns >= _QUIET_NS and now_ns - self._pinged_ns >= _QUIET_NS:
+            self._pinged_ns = now_ns
+            events.append(_say("ping"))
+        return [*events, *self._remember()]
+
+    def _go_on(self, now_ns: int) -> list[Event]:
+        """Say the next thing; one question or start is open at a time, so errors are its own."""
+        if self._asked is not None:
+            return []
+        if self._questions:
+            return [self._ask(self._questions.popleft(), now_ns)]
+        if not self._starts:
+            return []
+        name = self._starts.popleft()
+        place = self._places[name]
+        line = "start" if not name else f"start~{name}"
+        numbered = bool(name) and place.next is not None
+        line = f"{line}~{place.next}" if numbered else line
+        self._asked = _Asked(line, now_ns, place=name, numbered=numbered)
+        return [_say(line)]
+
+    def _ask(self, line: str, now_ns: int, tries: int = 1) -> Send:
+        self._asked = _Asked(line, now_ns, tries)
+        return _say(line)
+
+    def _without_answer(self, asked: _Asked) -> None:
+        """Do without an answer: no id is another id, and without names all places are started."""
+        if asked.line == "getconnectionid":
+            self._told_connection("")
+        elif asked.line == "getlocations" and not self._places:
+            self._told_places([""])
+
+    def _told_connection(self, connection: str) -> None:
+        """Go on where we were if it is the session we know, else from the beginning."""
+        self._connection = connection
+        if connection and connection == self._book.connection:
+            for name, last in self._book.places.items():
+                self._places.setdefault(name, _Place(Sequence(last)))
+        self._changed = True
+
+    def _told_places(self, names: list[str]) -> None:
+        for name in names[:_MOST_PLACES]:
+            place = self._places.setdefault(name, _Place())
+            if not place.wanted:
+                place.wanted = True
+                self._starts.append(name)
+
+    def _start_refused(self, name: str, *, numbered: bool) -> None:
+        """Start from the beginning where our number is unknown; else leave it to the next list."""
+        place = self._places[name]
+        place.numbers = None
+        if numbered:
+            self._starts.append(name)
+        else:
+            place.wanted = False
+
+    def _mend(self, now_ns: int) -> None:
+        """Ask once for each hole that stays, then go on without.
+
+        An operator may have taken the record out there, so this is nothing to alarm anybody with.
+        """
+        for name, place in self._places.items():
+            hole = place.numbers.hole if place.numbers is not None else None
+            if hole is None or place.numbers is None:
+                place.hole_since = None
+                continue
+            first = hole[0]
+            if place.hole_since is None or place.hole_since[0] != first:
+                place.hole_since = (first, now_ns)
+            elif now_ns - place.hole_since[1] >= _PATIENCE_NS:
+                place.hole_since = None
+                if first in place.holes_asked or name in self._starts:
+                    place.numbers.skip()
+                    place.holes_asked.discard(first)
+                    self._changed = True
+                else:
+                    place.holes_asked = {first}
+                    self._starts.append(name)
+
+    def _remember(self) -> list[Event]:
+        if not self._changed:
+            return []
+        self._changed = False
+        places = {
+            name: place.numbers.last
+            for name, place in self._places.items()
+            if place.numbers is not None
+        }
+        return [Remember(written(ScoringBook(connection=self._connection, places=places)))]
+
+
+def _say(line: str) -> Send:
+    return Send(f"{line}\r\n".encode("latin-1", "replace"))
