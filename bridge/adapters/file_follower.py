@@ -31,7 +31,7 @@ class FileTransport:
     def resume(self, place: str | None) -> None:
         """Go on behind what is in the journal."""
         if place is not None:
-            self._files.recall(place)
+            self._files.recall(place, asyncio.get_running_loop().time())
 
     def place(self, taken: int) -> str | None:
         """Return where the files stand behind the first `taken` bytes of the stream."""

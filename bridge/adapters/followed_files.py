@@ -85,8 +85,9 @@ class Files:
         self._open = -1
         """Descriptor of the file itself: what was renamed or deleted can be read to its end."""
 
-    def recall(self, note: str) -> None:
+    def recall(self, note: str, now_s: float) -> None:
         """Go on where another run of ours left off."""
+        self._look_back_until_s = now_s + ROTATION_S
         for name, kept, head_size, digest in orjson.loads(note):
             self._strays.append(
                 Followed(name, offset=kept, kept=kept, head_size=head_size, digest=digest)
@@ -130,13 +131,14 @@ class Files:
             found = _stats(self._path, lambda name: not name.startswith("."))
             for path, stat in found:
                 self._check(path, stat, now_s)
+            self._miss({path.name for path, _ in found}, now_s)
         else:
             found = self._file(now_s, pieces)
         for path, stat in found:
             if path.name not in self._known:
                 self._know(path, stat, now_s)
-        if self._folder:
-            self._forget({path.name for path, _ in found})
+        if now_s > self._look_back_until_s:
+            self._strays.clear()
         self._begun = True
         return found
 
@@ -159,8 +161,6 @@ class Files:
         if stat is not None and self._open < 0:
             self._open = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if now_s > self._look_back_until_s:
-            if self._strays:
-                self._strays.clear()
             return own
         size = len(path.name)
         olds = _stats(
@@ -169,7 +169,7 @@ class Files:
         )
         for old, old_stat in olds:
             self._check(old, old_stat, now_s)
-        self._forget({path.name, *(old.name for old, _ in olds)})
+        self._miss({path.name, *(old.name for old, _ in olds)}, now_s)
         return olds + own
 
     def _check(self, path: Path, stat: os.stat_result, now_s: float) -> bool:
@@ -213,10 +213,11 @@ class Files:
         file.since_s = now_s
         self._known[path.name] = file
 
-    def _forget(self, there: Iterable[str]) -> None:
-        """Let go of files that are gone; a rename may bring them back within the same look."""
+    def _miss(self, there: Iterable[str], now_s: float) -> None:
+        """Look for files under other names once theirs are gone."""
         for name in set(self._known).difference(there):
-            del self._known[name]
+            self._stray(name)
+            self._look_back_until_s = now_s + ROTATION_S
 
 
 def _lines(fd: int, file: Followed, chunks: int, *, ended: bool) -> Iterator[Piece]:

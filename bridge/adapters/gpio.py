@@ -165,7 +165,8 @@ def request_lines(endpoint: GpioEndpoint) -> EdgeSource:
     try:
         gpiod = importlib.import_module("gpiod")
         kinds = importlib.import_module("gpiod.line")
-    except ImportError:
+        request_from = gpiod.request_lines
+    except (ImportError, AttributeError):  # absent, or version 1, which has another face
         raise LinkError(
             "the library for input lines is missing; install it: pip install chip-bridge[gpio]"
         ) from None
@@ -182,7 +183,7 @@ def request_lines(endpoint: GpioEndpoint) -> EdgeSource:
         debounce_period=timedelta(milliseconds=endpoint.debounce_ms),
         event_clock=kinds.Clock.REALTIME,
     )
-    request = gpiod.request_lines(
+    request = request_from(
         os.path.join("/dev", endpoint.chip),  # noqa: PTH118 - the library wants text
         consumer=CONSUMER,
         config={endpoint.lines: settings},

@@ -23,7 +23,7 @@ MOST_WAITING = 16_000_000
 """Bytes not read by the link; a broker with a bound of its own never sends as much."""
 _QOS = 1
 _FAILURE = 0x80
-_BAD_LOGIN = {4, 5}
+_BAD_LOGIN = {4, 5, 134, 135}
 
 
 class MqttTransport:
@@ -163,7 +163,7 @@ class MqttInbox:
 
     async def _distrust(self, error: aiomqtt.MqttError) -> None:
         """Where it was the certificate, say so, with its fingerprint."""
-        if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        if not isinstance(error.__context__, ssl.SSLCertVerificationError):
             return
         dialler = TcpDialler(
             self._address.host, self._address.port, tls=True, fingerprint=self._fingerprint
@@ -178,7 +178,7 @@ class MqttInbox:
                 f"the broker at {where} refuses our user name or password; set mqtt_username and "
                 "mqtt_password, or the reader's own password, as the broker knows them"
             )
-        return LinkError(f"no connection to the broker at {where}: {error.__cause__ or error}")
+        return LinkError(f"no connection to the broker at {where}: {error}")
 
     async def dial(self, port: int) -> MqttTransport:
         """Refuse: a topic has no ports."""

@@ -12,21 +12,22 @@ def context_of(fingerprint: str | None) -> ssl.SSLContext:
 
     Most readers sign their certificate themselves, under a name that is not their address.
     """
-    if fingerprint is None:
-        return ssl.create_default_context()
-    wanted = plain(fingerprint)
+    context = ssl.create_default_context() if fingerprint is None else unverified()
 
-    class Pinned(ssl.SSLSocket):
-        """A socket that looks at the certificate before anything is said."""
+    class Wary(ssl.SSLSocket):
+        """A socket that looks at the certificate before anything is said, and closes in doubt."""
 
         def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as inherited
-            super().do_handshake(block)
-            seen = fingerprint_of(self.getpeercert(binary_form=True))
-            if seen != wanted:
-                raise ssl.SSLCertVerificationError(mismatch(seen))
+            try:
+                super().do_handshake(block)
+                seen = fingerprint_of(self.getpeercert(binary_form=True))
+                if fingerprint is not None and seen != plain(fingerprint):
+                    raise ssl.SSLCertVerificationError(mismatch(seen))
+            except OSError:
+                self.close()  # the MQTT library forgets a socket whose handshake failed
+                raise
 
-    context = unverified()
-    context.sslsocket_class = Pinned
+    context.sslsocket_class = Wary
     return context
 
 
