@@ -8,6 +8,7 @@ from typing import Final
 BUILTIN: Final = {
     "ipico": "drivers.ipico:DRIVER",
     "race-result": "drivers.race_result:DRIVER",
+    "llrp": "drivers.llrp:DRIVER",
     "foxberry": "drivers.foxberry:DRIVER",
     "timingsense": "drivers.timingsense:DRIVER",
     "thbc-protime": "drivers.thbc_protime:DRIVER",
@@ -22,4 +23,7 @@ BUILTIN: Final = {
     "invelion": "drivers.invelion:DRIVER",
     "tagheuer": "drivers.tagheuer:DRIVER",
     "macsha": "drivers.macsha:DRIVER",
+    "chafon": "drivers.chafon:DRIVER",
+    "sportident": "drivers.sportident:DRIVER",
+    "chronotrack": "drivers.chronotrack:DRIVER",
 }
