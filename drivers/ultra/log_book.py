@@ -31,6 +31,7 @@ class LogBook:
         self.owed_s: int | None = None
         self.holes = Holes()
         self._suspect: int | None = None
+        self._trusted_s = 0
         if memory is not None:
             self._recall(memory)
 
@@ -46,7 +47,7 @@ class LogBook:
             self.holes.add(newest + 1, log - 1)
             self.newest, self._suspect = log, None
         elif not (log <= newest and self.holes.fill(log)) and not rewound:
-            self._doubt(log, newest, seconds if seen is None else min(seen, seconds))
+            self._doubt(log, newest, seconds if seen is None else seen)
 
     def owe(self, from_s: int) -> None:
         """Note that the log has to be sent again from a second on."""
@@ -60,6 +61,8 @@ class LogBook:
     def _doubt(self, log: int, newest: int, seen_s: int) -> None:
         """Believe a number far ahead or behind as soon as a second one follows it."""
         suspect, self._suspect = self._suspect, log
+        if suspect is None:
+            self._trusted_s = seen_s
         if suspect is None or not 0 < log - suspect <= _NEAR:
             return
         self._suspect = None
@@ -68,7 +71,7 @@ class LogBook:
             self.holes.fill(suspect)
         else:
             self.holes.clear()
-            self.owe(seen_s)
+            self.owe(self._trusted_s)
         self.newest = log
 
     def _recall(self, memory: str) -> None:
