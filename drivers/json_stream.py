@@ -32,10 +32,11 @@ _TAIL = re.compile(rb"[ \t\r]*([,\]\n])?")
 _NEWLINE: Final = ord("\n")
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
-_COLON: Final = ord(":")
 _SSE: Final = b"data:"
 _CHUNK_BORDER = re.compile(rb"\r\n[0-9A-Fa-f]{1,7}[^\r\n{}\"]*\r\n")
 _OPEN: Final = b"{["
+_BEFORE: Final = {ord("{"): b":", ord("["): b"[,"}
+"""What must stand before a bracket that opens within an object, within an array."""
 _PAIR: Final = {ord("}"): ord("{"), ord("]"): ord("[")}
 
 
@@ -225,8 +226,9 @@ class JsonCutter:
         if token == _QUOTE:
             self._in_string = True
         elif token in _OPEN:
-            in_object = bool(self._open) and self._open[-1] == _OPEN[0]
-            if (in_object and last != _COLON) or len(self._open) >= MOST_DEPTH:
+            if len(self._open) >= MOST_DEPTH or (
+                self._open and last not in _BEFORE[self._open[-1]]
+            ):
                 return False
             self._open.append(token)
         elif token in _PAIR:
@@ -238,6 +240,8 @@ class JsonCutter:
     def _damage(self, at: int, here: int) -> tuple[Cut, int]:
         """Give up the object: search again at its next line, or `here` at the latest."""
         text = self._wire.text
+        if len(self._open) >= MOST_DEPTH:  # or each of its lines would be nested anew
+            return self._cut(Shape.DAMAGE, at, here)
         line = text.find(b"\n", self._start, here + 1) + 1
         return self._cut(Shape.DAMAGE, at, line or max(here, self._start + 1))
 
