@@ -30,6 +30,10 @@ from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 log = structlog.get_logger(__name__)
 
 MOST_HELD = 100_000
+OLD_NS = 10 * NS_PER_S
+"""Reads that are so old when they come were stored: a second more or less tells nobody anything."""
+MOST_UNTOLD = 5_000
+"""Old reads folded before something is told of them, if no second passes meanwhile."""
 PATIENCE_NS = 5 * NS_PER_S
 """Reads wait this long for the first clock answer of a reader that can be asked."""
 
@@ -93,6 +97,8 @@ class Timing:
         self._held: list[EventRow] = []
         self._held_remote: list[RemoteCrossing] = []
         self._hopeless: set[str] = set()
+        self._untold = 0
+        """Old reads folded of which nothing was told; `MOST_UNTOLD` or more: it is time."""
         self.pulse = 0
         """Grows while the journal is read again: a sign of life."""
         self.folded = 0
@@ -198,7 +204,7 @@ class Timing:
     def fold(self, run: ReadRun) -> Emission:
         """Take reads that came in together; return what changed."""
         self._next_id = max(self._next_id, run.ids[-1] + 1)
-        return self._safely(lambda: self._place(run))
+        return self._safely(lambda: self._place(run), patient=True)
 
     def _place(self, run: ReadRun) -> None:
         name, boot_id = self.timebase.owner(run.session)
@@ -212,8 +218,11 @@ class Timing:
         newest = max(run.stamps)
         if newest > self._newest_stamp.get(name, -(2**63)):
             self._newest_stamp[name] = newest
-        self.race.fold(timed_reads(run, reader, arrived))
+        reads = timed_reads(run, reader, arrived)
+        self.race.fold(reads)
         self.folded += len(run)
+        old = arrived - reads[-1].at > OLD_NS
+        self._untold = self._untold + len(run) if old else MOST_UNTOLD
 
     def _hold(self, rows: Iterable[EventRow]) -> None:
         """Keep rows for later; if they become too many, the journal has them too."""
@@ -222,15 +231,23 @@ class Timing:
             self._held = []
             self.stale = True
 
-    def _safely(self, work: Callable[[], object]) -> Emission:
+    def _safely(self, work: Callable[[], object], *, patient: bool = False) -> Emission:
         """Change the race and return what changed. A fault in it never stops reads coming in.
 
         Whatever it was, the journal has the truth: everything is folded anew from there.
+
+        Args:
+            work: What changes it.
+            patient: Nothing is told yet while a reader hands over what it had stored, thousands
+                of old reads in a row: each crossing is told once then, and not at every read.
         """
         seq = self._seq
         try:
             work()
-            return Emission() if self.rebuilding else self._emit(self.race.take())
+            if self.rebuilding or (patient and self._untold < MOST_UNTOLD):
+                return Emission()
+            self._untold = 0
+            return self._emit(self.race.take())
         except Exception:  # bulkhead: reads go into the journal, whatever becomes of the results
             log.exception("the race could not take this; it is computed anew from the journal")
             self._seq = seq
@@ -278,7 +295,7 @@ class Timing:
     @property
     def busy(self) -> bool:
         """Whether something may come due within a second."""
-        return bool(self._held) or self.race.next_deadline() is not None
+        return bool(self._held or self._untold) or self.race.next_deadline() is not None
 
     @property
     def bases(self) -> Mapping[str, int]:

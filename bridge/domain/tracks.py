@@ -96,7 +96,7 @@ class Tracks:
             self._admit(read)
         self.refresh()
         for lane in self._lanes.values():
-            self._turn(lane, lane.newest - YOUNG_NS)
+            self._turn(lane, lane.newest)
 
     def _admit(self, read: TimedRead) -> None:
         lane = self._lanes.get(read.reader)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from bridge.app.ports import ClockSample
-from bridge.app.timing import PATIENCE_NS, Emission
+from bridge.app.timing import MOST_UNTOLD, PATIENCE_NS, Emission
 from bridge.bootstrap.core import Core
 from bridge.domain.entrants import RegistrationId
 from bridge.domain.marks import Mark, MarkKind
@@ -70,6 +70,42 @@ async def test_a_read_becomes_a_result_and_is_told_once_it_is_durable(tmp_path: 
         clock.turn(5)
         await settled(core)
         assert [message["state"] for message in told(core)] == ["provisional", "final"]
+        check(core)
+
+
+async def test_stored_reads_are_told_once_and_not_read_by_read(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 600 * NS_PER_S)
+    async with mat(tmp_path, clock) as core:
+        heard = Listener(core)
+        await enter(core, range(1, 4))
+        await core.recall()
+        session = opened(core, "finish-mat")
+        for tenth in range(30):
+            at = GUN + 119 * NS_PER_S + tenth * 10**8 + AHEAD
+            await take(core, session, [read(f"C{1 + tenth // 10}", at)])
+        assert told(core) == []
+        assert core.timing.busy, "somebody has to look after them within a second"
+        await settled(core)
+        assert [(m["chip"], m["state"], m["reads"]) for m in told(core)] == [
+            (f"C{bib}", "final", 10) for bib in (1, 2, 3)
+        ]
+        assert heard.changed == [1001, 1002, 1003]
+        check(core)
+
+
+async def test_endless_stored_reads_do_not_keep_their_crossings_waiting(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 3600 * NS_PER_S)
+    async with mat(tmp_path, clock) as core:
+        await core.recall()
+        session = opened(core, "finish-mat")
+        begin = GUN + 119 * NS_PER_S + AHEAD
+        for part in range(2):
+            stamps = range(part * MOST_UNTOLD // 2, (part + 1) * MOST_UNTOLD // 2)
+            reads = [read(f"C{n % 50}", begin + n * 10**8) for n in stamps]
+            assert told(core) == []
+            await take(core, session, reads)
+        assert told(core) != []
+        await settled(core)
         check(core)
 
 
