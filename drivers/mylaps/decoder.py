@@ -76,6 +76,8 @@ class Decoder:
             return
         fields = piece.split(b"@")
         decode = self._records.get(fields[1]) if len(fields) >= _NUMBERED else None
+        if frames.LOGIN_MARK in piece:  # as the function, or in the middle of what was cut off
+            decode = None
         if decode is None or fields[-1] != frames.END or not _is_gap_in_front(piece):
             self._take_other(piece, found)
         else:
@@ -93,7 +95,8 @@ class Decoder:
             return
         fields = piece.lstrip(frames.GAP)[:-1].split(b"@")
         is_frame = piece.endswith(frames.END) and len(fields) >= _SHORTEST
-        if is_frame and frames.FUNCTION.fullmatch(fields[1]):
+        is_cut_off = frames.LOGIN in fields[_SHORTEST:]
+        if is_frame and not is_cut_off and frames.FUNCTION.fullmatch(fields[1]):
             found.append(self._frame(piece, fields))
         else:
             found.append(self._damage(piece))

@@ -103,10 +103,9 @@ def setup_of(options: Mapping[str, object]) -> Setup:
 
 def _whole(options: Mapping[str, object], name: str, default: int, allowed: range) -> int:
     value = options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or value not in allowed:
-        _need(False, options, name, f"{allowed[0]} to {allowed[-1]}")  # noqa: FBT003
-        return default
-    return value
+    is_right = isinstance(value, int) and not isinstance(value, bool) and value in allowed
+    _need(is_right, options, name, f"{allowed[0]} to {allowed[-1]}")
+    return int(str(value))
 
 
 def _switch(options: Mapping[str, object], name: str, *, default: bool) -> bool:

@@ -19,6 +19,7 @@ VERSION: Final = "Version2.1"
 """What an ``AckPong`` says to ask for version 2; anything else means version 1."""
 LOGIN_NAME: Final = "AckAuth"
 LOGIN: Final = LOGIN_NAME.encode()
+LOGIN_MARK: Final = b"@%b@" % LOGIN
 _STOP: Final = re.compile(rb"[$\n]")
 _UNSAFE: Final = re.compile(r"[@$|\x00-\x1f\x7f]")
 _MASK: Final = b"*"
@@ -64,10 +65,10 @@ def hide_login(piece: bytes) -> bytes:
 
     Everything behind the user's name is masked: a password may hold an ``@``.
     """
-    at = piece.find(b"@" + LOGIN + b"@")
+    at = piece.find(LOGIN_MARK)
     if at < 0:
         return piece
-    user_end = piece.find(b"@", at + len(LOGIN) + 2)
+    user_end = piece.find(b"@", at + len(LOGIN_MARK))
     return piece if user_end < 0 else mask(piece, user_end + 1)
 
 

@@ -335,3 +335,8 @@ def test_a_stamp_reader_learns_anew_when_it_is_full() -> None:
     for second in range(10_000):
         clock = stamps.print_clock(second * NS_PER_S)
         assert reader.read("250413", clock) == 1_744_502_400 * NS_PER_S + second * NS_PER_S
+
+
+@pytest.mark.parametrize("raw", [b"", b"@", b"junk$", b"L@Store@junk@1@$", b"\xff|\xff"])
+def test_of_what_is_no_record_there_is_nothing_to_tell(raw: bytes) -> None:
+    assert told_of(raw) == {}

@@ -1,6 +1,8 @@
 """The conversation with Timing & Scoring: hello, acknowledgements, liveness, login, damage."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.domain.reads import NS_PER_S, Read
 from bridge.driver_api import (
@@ -318,6 +320,8 @@ def test_a_password_is_masked_wherever_it_stands(tail: bytes) -> None:
         b"Toolkit@AckAuth@user@sec@ret$\r\nStart@Pong@$",
         b"Toolkit@AckAuth@user@secret\r\nStart@Pong@$",
         b"noise\rToolkit@AckAuth@user@secret$\r\nStart@Pong@$",
+        b"L@Store@Toolkit@AckAuth@user@secret@1@$\r\nStart@Pong@$",
+        b"L@Pong@Toolkit@AckAuth@user@secret$\r\nStart@Pong@$",
     ],
 )
 def test_odd_passwords_and_damaged_logins_are_masked_too(stream: bytes) -> None:
@@ -433,6 +437,40 @@ def test_a_hundred_records_in_one_frame() -> None:
     events = session_of().feed(b"L@Passing@" + records + b"@5@$")
     assert [type(event) for event in events] == [Read] * 100 + [Send]
     assert len({event.key for event in events if isinstance(event, Read)}) == 100
+
+
+FRAGMENTS = [
+    *b"@ $ | = \r\n \0 1 @1@$ @$ ln=A L L@Store@ L@Passing@ L@Marker@ L@Pong@$".split(b" "),
+    *b"L@AckPing@$ L@AckGetInfo@ T@GetLocations@ @What@ n=D|bat=0 c=A|t=13:11:30.904".split(b" "),
+    *[b" ", b"\r", b"\n", b"\xff", b"|d=120606", b"2025-04-13 05:57:56.027|gun|x"],
+    *[PASSING, RECORD, RECORD[:9]],
+]
+LOGINS = [b"T@AckAuth@", b"T@AckAuth@u@", b"T@AckAuth@u@pass", b"pass"]
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map(b"".join), st.integers(1, 30))
+@settings(max_examples=200, deadline=None)
+def test_whatever_comes_each_byte_comes_back_once_however_it_is_cut(
+    stream: bytes, size: int
+) -> None:
+    whole, pending = kept_of(stream)
+    assert raws([*whole]) + pending == stream
+    assert kept_of(stream, size) == (whole, pending)
+    live = session_of()
+    events = [e for at in range(0, len(stream), size) for e in live.feed(stream[at : at + size])]
+    assert raws(events) + live.pending == stream
+    ticks(live, 0, 20)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS + LOGINS), max_size=40).map(b"".join), st.integers(1, 30))
+@settings(max_examples=200, deadline=None)
+def test_with_logins_among_it_only_the_length_is_the_same(stream: bytes, size: int) -> None:
+    whole, pending = kept_of(stream)
+    kept = raws([*whole]) + pending
+    assert len(kept) == len(stream)
+    assert kept_of(stream, size) == (whole, pending)
+    assert all(byte in (sent, ord("*")) for byte, sent in zip(kept, stream, strict=True))
+    assert b"@AckAuth@u@p" not in kept
 
 
 def test_bytes_of_a_channel_nobody_opened() -> None:
