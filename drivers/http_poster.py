@@ -21,7 +21,8 @@ _RETRY_NS: Final = 2 * NS_PER_S
 class Posting:
     """How an emulated reader posts."""
 
-    target: str
+    target: Callable[[Sequence[bytes]], str]
+    """Where a batch goes."""
     body: Callable[[Sequence[bytes]], bytes]
     """Makes the body of a batch."""
     fields: Mapping[str, str]
@@ -41,7 +42,9 @@ class Poster:
         self._host = host
         self._queue: deque[bytes] = deque(maxlen=_MOST_QUEUED)
         self._flying = 0
-        """Records of the request that is not answered yet."""
+        """Records of the request that is not acknowledged yet."""
+        self._request = b""
+        """It, as long as it has to be repeated word for word."""
         self._waiting = False
         self._client: int | None = None
         self._answers = HttpReader()
@@ -58,7 +61,7 @@ class Poster:
         """Begin on a new connection with what was not acknowledged."""
         self._client = client
         self._answers = HttpReader()
-        self._flying, self._waiting, self._again_ns = 0, False, 0
+        self._waiting, self._again_ns = False, 0
         return self.go_on()
 
     def disconnected(self, client: int) -> None:
@@ -95,24 +98,40 @@ class Poster:
 
     def go_on(self, *, empty: bool = False) -> list[Out]:
         """Post the next batch if nothing is under way; with `empty` also one of no records."""
-        if self._client is None or self._waiting or self._again_ns or not (self._queue or empty):
+        if (
+            self._client is None
+            or self._waiting
+            or self._again_ns
+            or not (self._queue or self._request or empty)
+        ):
             return []
+        self._request = self._request or self._next_request()
+        self._waiting = True
+        return [Out(self._request, self._client)]
+
+    def _next_request(self) -> bytes:
         posting = self._posting
         self._flying = min(len(self._queue), posting.most)
-        self._waiting = True
-        body = posting.body([self._queue[n] for n in range(self._flying)])
+        batch = [self._queue[n] for n in range(self._flying)]
+        target, body = posting.target(batch), posting.body(batch)
         fields = dict(posting.fields)
         if not posting.keep_alive:
             fields["Connection"] = "close"
         if not posting.chunked:
-            data = http_wire.request("POST", posting.target, self._host, fields, body)
-            return [Out(data, self._client)]
+            return http_wire.request("POST", target, self._host, fields, body)
         fields["Transfer-Encoding"] = "chunked"
-        head = http_wire.request("POST", posting.target, self._host, fields)
+        head = http_wire.request("POST", target, self._host, fields)
         half = len(body) // 2
         pieces = [piece for piece in (body[:half], body[half:]) if piece]
-        chunks = b"".join(map(http_wire.chunk, [*pieces, b""]))
-        return [Out(head + chunks, self._client)]
+        return head + b"".join(map(http_wire.chunk, [*pieces, b""]))
+
+    def ask(self, target: str) -> list[Out]:
+        """Send a request without records if nothing is under way; its answer is not looked at."""
+        if self._client is None or self._waiting or self._again_ns or self._request:
+            return []
+        self._waiting = True
+        fields = {} if self._posting.keep_alive else {"Connection": "close"}
+        return [Out(http_wire.request("GET", target, self._host, fields), self._client)]
 
     def _answered(self, client: int, now_ns: int) -> list[Out]:
         good = self._posting.good_body
@@ -121,9 +140,9 @@ class Poster:
         if taken:
             for _ in range(self._flying):
                 self._queue.popleft()
+            self._flying, self._request = 0, b""
         else:
             self._again_ns = now_ns + _RETRY_NS
-        self._flying = 0
         if not self._posting.keep_alive:
             return [Out(client=client, close=True)]
         return self.go_on()

@@ -5,8 +5,10 @@ is wanted if the configuration has one (a path in the URL, a password): without 
 network could post finishes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import parse_qsl
 
 from bridge.driver_api import Control, Event, Kept, Opening, Reason, Rejected, Send
 from drivers import http_wire
@@ -24,6 +26,8 @@ class Gate:
     """Path requests must have, with its leading slash; empty: any."""
     login: str | None
     """Value the ``Authorization`` field must have; None: any."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Parameters the target must have."""
 
     def refusal(self, head: Head) -> int:
         """Return the status a request is refused with; 0 if it is welcome."""
@@ -33,7 +37,18 @@ class Gate:
             return 404
         if self.login is not None and head.fields.get("authorization") != self.login:
             return 401
+        told = query_of(head.target)
+        if any(told.get(name) != value for name, value in self.query.items()):
+            return 403
         return 0
+
+
+def query_of(target: str) -> dict[str, str]:
+    """Return the parameters of a target; of repeated ones the last."""
+    try:
+        return dict(parse_qsl(target.partition("?")[2], keep_blank_values=True))
+    except ValueError:
+        return {}
 
 
 def gate_of(opening: Opening, default_user: str) -> Gate:

@@ -94,7 +94,7 @@ class ImpinjEmulator:
         self._login = login
         self._poster = Poster(
             Posting(
-                target="/",
+                target=lambda _: "/",
                 body=lambda batch: b"[" + b",".join(batch) + b"]",
                 fields={**_JSON, "Authorization": login},
                 chunked=self._setup.chunked,

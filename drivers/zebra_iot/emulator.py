@@ -76,7 +76,7 @@ class ZebraEmulator:
             fields["Authorization"] = http_wire.basic(setup.user, setup.password)
         self._poster = Poster(
             Posting(
-                target=setup.path,
+                target=lambda _: setup.path,
                 body=_body,
                 fields=fields,
                 most=max(setup.batch, 1),
