@@ -23,7 +23,7 @@ BATTERY_NS: Final = 10 * NS_PER_S
 PAUSE_NS: Final = 5 * NS_PER_S
 PIECE: Final = 200
 """Passings per request: between two of them the line belongs to what is live."""
-_HELLO: Final = ("GETPROTOCOL", "GETTIME", "PUSHTAGS;true")
+_HELLO: Final = ("GETPROTOCOL", "GETTIME", "PUSHTAGS;true", "PASSINGS")
 _ROWS: Final = "GETPASSINGS"
 
 
@@ -32,7 +32,8 @@ class Conversation:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._due: deque[str] = deque(_HELLO)
+        self._hello: deque[str] = deque(_HELLO)
+        self._due: deque[str] = deque()
         self._asked: str | None = None
         self._since_ns: int | None = None
         """When the command in flight, or the last row of its answer, was seen by a tick."""
@@ -41,6 +42,8 @@ class Conversation:
         """The row to be compared before anything is believed to be the same session."""
         self._checking = self._is_same = False
         self._count: int | None = None
+        self._rows_went_last = False
+        """Questions and rows take turns, so that unanswered ones keep nobody waiting for long."""
         self._distrusted = False
         """A count below the newest number was told although the session is the same."""
         self._now = self._poll_at = self._battery_at = self._fetch_at = 0
@@ -49,7 +52,6 @@ class Conversation:
         """Say the first thing."""
         self._now = self._since_ns = self._battery_at = now_ns
         self._poll_at = now_ns + POLL_NS
-        self._due.append("PASSINGS")
         return self.go_on()
 
     def tick(self, now_ns: int) -> list[Event]:
@@ -91,7 +93,7 @@ class Conversation:
         if self._ledger.came(number, read) or known or self._is_fetched(number):
             return []
         # A number that came before, and nobody asked for it: another session may have begun.
-        self._verify()
+        self._verify(None)
         return self.go_on()
 
     @property
@@ -103,8 +105,17 @@ class Conversation:
         """Return the next command, if nothing is in flight and something is due."""
         if self._asked is not None:
             return []
-        if self._due:
+        if self._hello:
+            return self._say(self._hello.popleft())
+        if self._rows_went_last and self._due:
             return self._say(self._due.popleft())
+        rows = self._ask_rows()
+        if not rows and self._due:
+            return self._say(self._due.popleft())
+        return rows
+
+    def _ask_rows(self) -> list[Event]:
+        """Ask for the row to be compared, or for what is missing."""
         if self._check is not None:
             number = self._check[0]
             self._checking, self._is_same = True, False
@@ -121,16 +132,23 @@ class Conversation:
 
     def _say(self, command: str) -> list[Event]:
         self._asked, self._since_ns = command, None
+        self._rows_went_last = command.startswith(_ROWS)
         return [Send(f"{command}\r\n".encode("ascii"), asks_clock=command == "GETTIME")]
 
     def _is_fetched(self, number: int) -> bool:
         """Tell whether a row may belong to the answer: asked for 15, a box may send 15 to 17."""
         return self._asked is not None and self._asked.startswith(_ROWS) and number >= self._span[0]
 
-    def _verify(self) -> None:
-        if self._check is None:
-            self._check = self._ledger.anchor
+    def _verify(self, count: int | None) -> None:
+        """Have the anchor compared; `count` is what the reader has, None if not told since."""
+        if self._check is not None:
+            return
+        self._check, self._count = self._ledger.anchor, count
+        if count is None:
             self._plan("PASSINGS")
+        if self._check is None:  # no row has come yet that could be compared
+            self._ledger.restart()
+            self._ledger.counted(count or 0)
 
     def _counted(self, count: int) -> None:
         self._count = count
@@ -139,7 +157,7 @@ class Conversation:
             if self._check is None:
                 self._ledger.counted(count)
         elif not self._distrusted:
-            self._verify()
+            self._verify(count)
 
     def _end_of_answer(self) -> None:
         asked, self._asked = self._asked, None

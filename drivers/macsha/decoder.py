@@ -193,10 +193,10 @@ def _battery(fields: list[str]) -> dict[str, object]:
 
 
 def _unknown(raw: bytes, text: str, fields: list[str]) -> Line:
-    if len(fields) >= _ROW_FIELDS:
-        return _rejected(raw, Reason.FIELD, "a row with a field missing or that cannot be")
     if fields[0] in {"GETTIME", "PASSINGS"}:
         return Line(Rejected(raw, Reason.FIELD, "a reply without its value"), word=fields[0])
+    if len(fields) >= _ROW_FIELDS:
+        return _rejected(raw, Reason.FIELD, "a row with a field missing or that cannot be")
     if _TEXT.fullmatch(text):
         return _rejected(raw, Reason.UNKNOWN, "a line of no known kind")
     return _rejected(raw, Reason.FRAMING, "no line of text")
