@@ -20,6 +20,8 @@ BUILTIN: Final = {
     "mylaps": "drivers.mylaps:DRIVER",
     "impinj-iot": "drivers.impinj_iot:DRIVER",
     "zebra-iot": "drivers.zebra_iot:DRIVER",
+    "race-result-http": "drivers.race_result_http:DRIVER",
+    "race-result-trackbox": "drivers.race_result_trackbox:DRIVER",
     "invelion": "drivers.invelion:DRIVER",
     "tagheuer": "drivers.tagheuer:DRIVER",
     "macsha": "drivers.macsha:DRIVER",

@@ -89,6 +89,10 @@ class ControllerTalk:
             self._markers, self._changed = mark.number, True
         return events
 
+    def knows(self, mark: Mark) -> bool:
+        """Tell whether an earlier connection had this marker."""
+        return mark.number <= self._old_markers
+
     def tick(self, now_ns: int, quiet_ns: int) -> list[Event]:
         """Ask again for what did not come; notice a dead link."""
         if quiet_ns >= _DEAD_NS:

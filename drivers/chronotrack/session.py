@@ -7,6 +7,7 @@ from bridge.domain.reads import NS_PER_S
 from bridge.driver_api import (
     MAIN,
     Alarm,
+    ClockStep,
     Control,
     Event,
     Hangup,
@@ -181,7 +182,12 @@ class ChronoTrackSession(PassiveSession):
         if not self._live:
             return [event]
         talk, more = self._controller()
-        return [event, *more, *(talk.marked(mark) if talk is not None else [])]
+        if talk is None:
+            return [event]
+        events = [*more, *talk.marked(mark)]
+        if isinstance(event, ClockStep) and talk.knows(mark):
+            event = Control(raw, "clock change known already")
+        return [event, *events]
 
     def _answered(self, raw: bytes, kind: bytes, name: bytes, rest: bytes | None) -> list[Event]:
         command = name.decode("latin-1")
