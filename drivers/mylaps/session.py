@@ -20,12 +20,15 @@ from bridge.driver_api import (
     Rejected,
     Remember,
     Send,
+    Status,
 )
 from drivers.mylaps import devices, frames, key_values, options
 from drivers.mylaps.decoder import Decoder, Heard, locations_of
 from drivers.mylaps.liveness import Liveness
 
 DEVICES_NS: Final = 60 * NS_PER_S
+_SPOKEN: Final = {"Store": 1, "Passing": 2}
+"""What only one version has."""
 _MOST_LOCATIONS: Final = 64
 """More than any event has, so that noise cannot fill the memory."""
 
@@ -52,8 +55,9 @@ class MylapsSession(PassiveSession):
         """Names in the order they were heard of."""
         self._asks_devices = False
         self._asked_devices_ns = 0
-        self._is_old = False
-        """It speaks version 1, whatever we asked for."""
+        self._spoken: int | None = None
+        """The version it speaks, whatever we asked for; None: not known yet."""
+        self._told_spoken: int | None = None
 
     @property
     def pending(self) -> bytes:
@@ -94,6 +98,9 @@ class MylapsSession(PassiveSession):
         events, wants_ping = self._liveness.tick(now_ns)
         if wants_ping:
             events.append(self._say("Ping"))
+        if self._spoken != self._told_spoken:
+            self._told_spoken = self._spoken
+            events.append(Status(b"", {"mode": f"version {self._spoken}"}))
         return [*events, *self._ask_devices(now_ns)]
 
     def _answer(self, heard: Heard) -> list[Event]:
@@ -112,7 +119,7 @@ class MylapsSession(PassiveSession):
             case "GetLocations":
                 self._replace_locations(locations_of(heard.fields))
             case "AckGetInfo":
-                self._is_old = self._is_old or not any("=" in text for text in heard.fields)
+                self._spoken = 2 if any("=" in text for text in heard.fields) else 1
                 return [*self._decoder.alarms()]
             case frames.LOGIN_NAME if self._password is not None:
                 return [self._say("AuthOk")]
@@ -128,9 +135,7 @@ class MylapsSession(PassiveSession):
         that are described.
         """
         self._liveness.identified()
-        self._is_old = self._is_old or heard.function == "Store"
-        if heard.function == "Passing":
-            self._is_old = False
+        self._spoken = _SPOKEN.get(heard.function, self._spoken)
         answer = self._say(f"Ack{heard.function}", str(heard.number))
         if any(isinstance(event, Read | Marker) for event in heard.events):
             return [answer]
@@ -167,12 +172,13 @@ class MylapsSession(PassiveSession):
 
         Version 1 tells names only, of all locations at once.
         """
-        is_time = now_ns - self._asked_devices_ns >= DEVICES_NS and not self._is_old
+        is_old = self._version == 1 or self._spoken == 1
+        is_time = now_ns - self._asked_devices_ns >= DEVICES_NS and not is_old
         if not self._locations or not (self._asks_devices or is_time):
             return []
         self._asks_devices = False
         self._asked_devices_ns = now_ns
-        if self._is_old or self._version == 1:
+        if is_old:
             return [self._say("GetInfo")]
         return [self._say("GetInfo", name) for name in self._locations if frames.is_clean(name)]
 

@@ -234,6 +234,23 @@ def test_version_1_is_asked_for_all_devices_at_once_and_not_again() -> None:
     assert asked == [b"chip-bridge@GetInfo@$"]
 
 
+@pytest.mark.parametrize(
+    ("frame", "mode"),
+    [
+        (b"L@Store@" + RECORD + b"@1@$", "version 1"),
+        (b"L@Passing@" + PASSING + b"@1@$", "version 2"),
+        (b"L@AckGetInfo@D@Unknown@Laptop$", "version 1"),
+        (b"L@AckGetInfo@n=D@$", "version 2"),
+    ],
+)
+def test_the_version_really_spoken_is_told_once(frame: bytes, mode: str) -> None:
+    session = session_of()
+    session.feed(frame)
+    assert Status(b"", {"mode": mode}) in session.tick(START_NS + NS_PER_S)
+    session.feed(frame)
+    assert Status(b"", {"mode": mode}) not in session.tick(START_NS + 2 * NS_PER_S)
+
+
 def test_devices_of_version_1() -> None:
     [event] = session_of().feed(b"A@AckGetInfo@unnamed@Unknown@Laptop$")
     assert isinstance(event, Status)
