@@ -114,13 +114,14 @@ class EmulatorHost:
 
     def _server_of(self, channel: str) -> _Serve:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(reader, writer, channel)
+            await self.serve(reader, writer, channel)
 
         return serve
 
-    async def _serve(
+    async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: str
     ) -> None:
+        """Be the reader at one end of a connection until it ends, whoever made it."""
         if self.blocked:
             writer.transport.abort()
             return
@@ -154,7 +155,7 @@ class EmulatorHost:
             asyncio.streams.FlowControlMixin, os.fdopen(master, "wb", 0)
         )
         try:
-            await self._serve(reader, asyncio.StreamWriter(write_end, protocol, reader, loop), MAIN)
+            await self.serve(reader, asyncio.StreamWriter(write_end, protocol, reader, loop), MAIN)
         finally:
             read_end.close()
             _link(link, None)

@@ -29,9 +29,19 @@ class FileTransport:
         self._missing_since_s: float | None = None
 
     def resume(self, place: str | None) -> None:
-        """Go on behind what is in the journal."""
+        """Go on behind what is in the journal.
+
+        Raises:
+            LinkError: What is there cannot be read.
+        """
+        now_s = asyncio.get_running_loop().time()
         if place is not None:
-            self._files.recall(place, asyncio.get_running_loop().time())
+            self._files.recall(place, now_s)
+            return
+        try:
+            self._files.begin(now_s)
+        except OSError as error:
+            raise LinkError(_why(self._path, error)) from None
 
     def place(self, taken: int) -> str | None:
         """Return where the files stand behind the first `taken` bytes of the stream."""

@@ -94,6 +94,14 @@ class Files:
             )
         self._begun = True
 
+    def begin(self, now_s: float) -> None:
+        """See for the first time what is there: what was rotated before our time is not read."""
+        if not self._folder:
+            self._file(now_s, [])
+            for path, stat in self._rotated():
+                self._know(path, stat, now_s)
+        self._begun = True
+
     def note(self) -> str:
         """Return where the journal has got, for `recall`."""
         files = [*self._known.values(), *self._strays]
@@ -162,15 +170,18 @@ class Files:
             self._open = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if now_s > self._look_back_until_s:
             return own
-        size = len(path.name)
-        olds = _stats(
-            path.parent,
-            lambda name: name.startswith(path.name) and bool(_ROTATED.fullmatch(name[size:])),
-        )
+        olds = self._rotated()
         for old, old_stat in olds:
             self._check(old, old_stat, now_s)
         self._miss({path.name, *(old.name for old, _ in olds)}, now_s)
         return olds + own
+
+    def _rotated(self) -> list[tuple[Path, os.stat_result]]:
+        name, size = self._path.name, len(self._path.name)
+        return _stats(
+            self._path.parent,
+            lambda other: other.startswith(name) and bool(_ROTATED.fullmatch(other[size:])),
+        )
 
     def _check(self, path: Path, stat: os.stat_result, now_s: float) -> bool:
         """Say whether a file is still the one known under its name; else it is a stray now."""

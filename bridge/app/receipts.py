@@ -51,6 +51,13 @@ class ReceiptDesk:
         self._last: asyncio.Future[None] | None = None
         """When the last reads, markers or memory become durable."""
 
+    def begin(self, session: int, utc_ns: int, boot_ns: int) -> None:
+        """Keep where the origin stands before anything came: the first time it is seen."""
+        place = self._transport.place(0)
+        if place is not None:
+            text = packed(place, self._memory)
+            self._desk.take(session, [], utc_ns, boot_ns, memory=text, samples=[])
+
     async def room(self) -> None:
         """Wait while too much is not yet durable."""
         await self._desk.room()

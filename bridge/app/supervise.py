@@ -148,7 +148,9 @@ async def _converse(
     receiver: Desk = desk
     if isinstance(transport, Replaying):
         transport.resume(place)
-        receiver = ReceiptDesk(desk, transport, memory)
+        receiver = receipts = ReceiptDesk(desk, transport, memory)
+        if place is None:
+            receipts.begin(session_id, clock.utc_ns(), clock.boot_ns())
     dial: Dialler = reader.connector.dial
     await Connection(
         session_id=session_id,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,16 @@ from zoneinfo import ZoneInfo
 import click
 
 from bridge.adapters.emulator_host import EmulatorHost, Faults, parse_listen
+from bridge.adapters.emulator_links import (
+    Recorder,
+    append_to,
+    connect_out,
+    publish_to,
+    target_of,
+)
 from bridge.adapters.system_clock import SystemClock
 from bridge.app.captures import Source, form_of, pieces
+from bridge.app.endpoint import MqttEndpoint, TcpEndpoint
 from bridge.app.simulation import Mat, people, plan
 from bridge.cli.invocation import Invocation
 from bridge.domain.clocks import ZoneClock
@@ -36,9 +44,26 @@ class Plan:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the reader is; one of these."""
+
+    listen: str | None
+    connect: str | None
+    append: Path | None
+    pty: Path | None
+
+
 @click.command()
 @click.argument("driver")
 @click.option("--listen", metavar="HOST:PORT", help="Be a TCP reader here.")
+@click.option(
+    "--connect",
+    metavar="HOST:PORT|URL",
+    help="Be a reader that connects to the bridge, or to a broker (mqtt://…/TOPIC).",
+)
+@click.option("--append", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write the reads to the end of a file.")  # fmt: skip
 @click.option("--pty", "pty", type=click.Path(path_type=Path), metavar="LINK",
               help="Be a serial reader; LINK points at the device.")  # fmt: skip
 @click.option("--from", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -68,6 +93,8 @@ def emulate(  # noqa: PLR0913 - one parameter per option
     driver: str,
     *,
     listen: str | None,
+    connect: str | None,
+    append: Path | None,
     pty: Path | None,
     file: Path | None,
     runners: int | None,
@@ -88,9 +115,12 @@ def emulate(  # noqa: PLR0913 - one parameter per option
     chip-bridge emulate ipico --listen 127.0.0.1:10000 --runners 50
     chip-bridge emulate race-result --listen :3601 --rate 20 --clock-offset 3600
     chip-bridge emulate ipico --pty /tmp/reader --from capture.log --speed 10
+    chip-bridge emulate mylaps --connect 127.0.0.1:3097 --runners 50
     """  # noqa: D301 - click wants the real character
-    if (listen is None) == (pty is None):
-        raise click.UsageError("Say where: --listen HOST:PORT or --pty LINK.")
+    if sum(where is not None for where in (listen, connect, append, pty)) != 1:
+        raise click.UsageError(
+            "Say where: --listen HOST:PORT, --connect HOST:PORT, --append FILE or --pty LINK."
+        )
     if file is not None and runners is not None:
         raise click.UsageError("Say what to send: --from FILE or --runners N.")
     drivers = invocation.drivers()
@@ -102,10 +132,18 @@ def emulate(  # noqa: PLR0913 - one parameter per option
     skew = int(clock_offset * NS_PER_S)
     if found.stamp_form is StampForm.NAIVE:
         skew += zone_skew_ns(zone, clock.utc_ns())
-    host = EmulatorHost(emulator_of(found, options), clock, skew_ns=skew, faults=faults)
+    place = Place(listen=listen, connect=connect, append=append, pty=pty)
+    target = None if connect is None else target_of(connect, found)
+    spoken_to = append is None and not isinstance(target, MqttEndpoint)
+    if options and not spoken_to:
+        raise UsageError("--option belongs to readers that are spoken to, not to a file or topic")
+    emulator: Emulator = Recorder(found.encode)
+    if spoken_to:
+        emulator = emulator_of(found, options)
+    host = EmulatorHost(emulator, clock, skew_ns=skew, faults=faults)
     source = Plan(file=file, runners=runners, rate=rate, speed=speed, seed=seed, seconds=seconds)
     player = _player(found, host, source)
-    asyncio.run(_serve(found, host, listen, pty, player))
+    asyncio.run(_serve(found, host, place, target, player))
 
 
 def emulator_of(driver: Driver, options: tuple[str, ...]) -> Emulator:
@@ -123,25 +161,41 @@ def emulator_of(driver: Driver, options: tuple[str, ...]) -> Emulator:
 async def _serve(
     driver: Driver,
     host: EmulatorHost,
-    listen: str | None,
-    pty: Path | None,
+    place: Place,
+    target: TcpEndpoint | MqttEndpoint | None,
     player: Callable[[], Awaitable[None]],
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        if listen is not None:
-            name, port = parse_listen(listen)
+        if place.listen is not None:
+            name, port = parse_listen(place.listen)
             port = await host.listen(name, port)
             click.echo(f"{driver.title} on {name}:{port}; Ctrl-C ends it.", err=True)
-        elif pty is not None:
-            device = group.create_task(host.serve_pty(pty), name="pty")
+        else:
+            link = group.create_task(_link(host, place, target), name="link")
             await asyncio.sleep(0)  # the link is made, or it cannot be
-            if device.done():
+            if link.done():
                 return
-            click.echo(f"{driver.title} on {pty}; Ctrl-C ends it.", err=True)
+            where = place.connect or place.append or place.pty
+            to = "to" if place.pty is None else "on"
+            click.echo(f"{driver.title} {to} {where}; Ctrl-C ends it.", err=True)
         group.create_task(host.run(), name="time")
         group.create_task(_report(host), name="report")
         await player()
         click.echo(f"All {host.sighted} reads are out; still answering.", err=True)
+
+
+def _link(
+    host: EmulatorHost, place: Place, target: TcpEndpoint | MqttEndpoint | None
+) -> Coroutine[None, None, None]:
+    match target:
+        case TcpEndpoint():
+            return connect_out(host, target)
+        case MqttEndpoint():
+            return publish_to(host, target)
+        case None if place.append is not None:
+            return append_to(host, place.append)
+        case None:
+            return host.serve_pty(place.pty or Path())
 
 
 async def _report(host: EmulatorHost) -> None:

@@ -132,7 +132,11 @@ def test_a_cut_in_the_middle_of_a_frame_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "answer"),
     [
-        (["ipico"], 2, "Say where: --listen HOST:PORT or --pty LINK."),
+        (["ipico"], 2, "Say where: --listen HOST:PORT, --connect HOST:PORT, --append FILE"),
+        (["ipico", "--connect", "tls://h:1"], 2, "must be HOST:PORT, http://HOST:PORT or mqtt"),
+        (["ipico", "--connect", "h"], 2, "is not HOST:PORT"),
+        (["ipico", "--append", "x", "--option", "kind=lite"], 2, "not to a file or topic"),
+        (["ipico", "--append", "/nowhere/x"], 2, "choose another --append"),
         (["ipico", "--listen", ":1", "--pty", "x"], 2, "Say where"),
         (["ipco", "--listen", ":0"], 2, "There is no driver 'ipco' (did you mean 'ipico'?)"),
         (["ipico", "--listen", "here"], 2, "'here' is not HOST:PORT, for example"),
