@@ -14,12 +14,9 @@ class Sequence:
 
     def __init__(self, last: int = 0) -> None:
         self.last = max(last, 0)
-        self._ahead: set[int] = set()
-
-    @property
-    def top(self) -> int:
+        self.top = self.last
         """The highest number that came."""
-        return max(self._ahead, default=self.last)
+        self._ahead: set[int] = set()
 
     @property
     def hole(self) -> tuple[int, int] | None:
@@ -32,6 +29,7 @@ class Sequence:
 
     def mark(self, number: int) -> None:
         """Take a number that came."""
+        self.top = max(self.top, number)
         if number == self.last + 1 and not self._ahead:
             self.last = number
         elif number > self.last:
@@ -51,7 +49,7 @@ class Sequence:
 
     def begin_at(self, number: int) -> None:
         """Begin anew: everything before `number` is not waited for."""
-        self.last = max(number - 1, 0)
+        self.last = self.top = max(number - 1, 0)
         self._ahead.clear()
 
     def _settle(self) -> None:

@@ -17,7 +17,6 @@ _WIRE: Final = re.compile(rb"MK~([^~]*)~(\d{1,12})~([^~]*)~(\d{1,12})~(\d{14})~(
 _FILE: Final = re.compile(rb"([^,~]{1,40}),(\d{1,12}),([^,~]+),(\d{1,12}),(\d{14}),(.*)", re.DOTALL)
 _POWER: Final = re.compile(r"AC=(\d)\s+BatA=(\d)\*?\s+BatB=(\d)\*?")
 _VOLTS: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*V", re.IGNORECASE)
-_PRESSED: Final = {"Gun": "gun", "Manual": "button"}
 _NAMED: Final[Mapping[str, str]] = {
     "Event": "event",
     "Point": "point",
@@ -83,17 +82,17 @@ def event_of(raw: bytes) -> Kept:
     mark = parse(raw)
     if mark is None:
         return Rejected(raw, Reason.FIELD, "not the seven fields of a marker")
-    if name := _PRESSED.get(mark.kind):
+    if mark.kind == "Gun":
         key = f"{mark.source}/{mark.number}/{mark.stamp}"
         extra = {"detail": mark.detail, "observation": mark.observation}
-        return Marker(raw, name, mark.stamp, StampForm.NAIVE, key, extra, mark.source or None)
+        return Marker(raw, "gun", mark.stamp, StampForm.NAIVE, key, extra, mark.source or None)
     if mark.kind == "TimeChange":
         # Observations before this number are on the old clock, also those that come later.
         detail = f"observations before number {mark.observation} are on the old clock"
         return ClockStep(raw, compact_ns(mark.detail.encode("latin-1")), mark.stamp, detail)
-    fields = _fields(mark)
-    if fields:
+    if fields := _fields(mark):
         return Status(raw, fields)
+    # Also `Manual`: the box has a button of its own for the gun, and this one starts no race.
     return Control(raw, mark.kind or "marker", {"detail": mark.detail})
 
 

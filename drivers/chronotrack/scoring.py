@@ -183,7 +183,9 @@ class ScoringTalk:
         self._changed = True
 
     def _told_places(self, names: list[str]) -> None:
-        for name in names[:_MOST_PLACES]:
+        for name in names:
+            if name not in self._places and len(self._places) >= _MOST_PLACES:
+                return
             place = self._places.setdefault(name, _Place())
             if not place.wanted:
                 place.wanted = True
