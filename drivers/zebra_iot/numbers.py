@@ -26,6 +26,8 @@ class EventNumbers:
         if highest is None or number == highest + 1:
             self._highest = number
         elif number > highest:
+            if stamp < self._newest:
+                return  # repeated, from before a restart
             self._holes.append((highest + 1, number - 1))
             del self._holes[:-_MOST_HOLES]
             self._highest = number
