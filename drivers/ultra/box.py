@@ -4,6 +4,7 @@ The records are somebody else's (`Archive`): a list behind the emulator, the jou
 where it stands in for a box. So nothing here stores a read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,7 +18,8 @@ from drivers.ultra.decoder import BATTERY_AT, READING_AT, STATUS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXTENDED_SIZE: Final = 64
 _PIECE: Final = 500
-"""Records looked at in one go while a rewind goes through the archive."""
+_LOOKED: Final = 10_000
+"""Records looked at per tick while a rewind by time goes through the archive."""
 _NEVER: Final = 2**63
 SENDING: Final = b"\x24"
 BOX: Final = b"\x25"
@@ -66,6 +68,12 @@ class _Rewind:
     first: int
     last: int
     next: int = 1
+    """Number of the record to look at next."""
+
+    @property
+    def is_past(self) -> bool:
+        """Whether nothing more can be wanted; times need not be in the order of the log."""
+        return self.kind is Kind.REWIND_LOG and self.next > self.last
 
 
 @dataclass(slots=True)
@@ -219,17 +227,26 @@ class UltraBox:
 
     def _wind(self, client: int, state: _Client) -> list[Out]:
         """Send the next piece of a client's rewind, as far as the rate allows."""
-        rewind = state.rewind
-        if rewind is None or self._credit < 1:
-            return []
-        piece = self._archive.read(rewind.next, min(_PIECE, int(self._credit)))
-        wanted = [self._record(one, rewound=True) for one in piece if _is_wanted(one, rewind)]
-        rewind.next += len(piece)
-        self._credit -= len(wanted)
-        past = rewind.kind is Kind.REWIND_LOG and rewind.next > rewind.last
-        if past or not piece:
-            state.rewind = None
-        return [Out(b"".join(wanted), client)] if wanted else []
+        lines: list[bytes] = []
+        looked = 0
+        while state.rewind is not None and self._credit >= 1 and looked < _LOOKED:
+            piece = self._archive.read(state.rewind.next, _PIECE)
+            looked += _PIECE
+            lines += self._wanted(state.rewind, piece)
+            if not piece or state.rewind.is_past:
+                state.rewind = None
+        return [Out(b"".join(lines), client)] if lines else []
+
+    def _wanted(self, rewind: _Rewind, piece: Sequence[Sighting]) -> list[bytes]:
+        lines: list[bytes] = []
+        for sighting in piece:
+            if self._credit < 1:
+                break
+            rewind.next = sighting.seq + 1
+            if _is_wanted(sighting, rewind):
+                lines.append(self._record(sighting, rewound=True))
+                self._credit -= 1
+        return lines
 
 
 def _is_wanted(sighting: Sighting, rewind: _Rewind) -> bool:

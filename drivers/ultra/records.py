@@ -90,11 +90,6 @@ def seconds_of(stamp: int) -> int:
     return max(stamp // NS_PER_S - EPOCH_S, 0)
 
 
-def stamp_of(seconds: int) -> int:
-    """Return the naive stamp of the box's seconds."""
-    return (seconds + EPOCH_S) * NS_PER_S
-
-
 def encode(sighting: Sighting) -> bytes:
     """Return the live record of box 1 for a sighting, LF included; ms, NAIVE stamp."""
     return record(sighting)

@@ -68,11 +68,6 @@ class Rewinding:
         self.lost = 0
         """Records given up: the box did not send them however often it was asked."""
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the box is sending, or should be."""
-        return self._request is not None
-
     def begin(self, now_ns: int) -> None:
         """Note that the link is up."""
         self._opened_ns = self._not_before_ns = now_ns

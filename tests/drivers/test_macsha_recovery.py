@@ -253,3 +253,27 @@ class TestLedger:
         for memory in ("", "[]", "null", "{}", '{"newest": 7, "anchor": [], "holes": []}'):
             ledger = Ledger(memory)
             assert (ledger.newest, ledger.anchor, list(ledger.holes)) == (0, None, [])
+
+
+def test_a_count_without_any_row_may_fall_too() -> None:
+    session = DRIVER.session(Opening(memory='{"newest": 9, "anchor": null, "holes": []}'))
+    session.opened(0)
+    sent: list[bytes] = []
+    for answer in (b"GETPROTOCOL;3.1", b"GETTIME;2026-05-29;14:00:01", b"PUSHTAGS;true",
+                   b"PASSINGS;2;MC00002;0"):  # fmt: skip
+        sent += [e.data for e in session.feed(answer + b"\r\n") if isinstance(e, Send)]
+    assert sent[-1] == b"GETPASSINGS;1;2\r\n"
+
+
+def test_a_row_in_doubt_is_compared_once() -> None:
+    session = DRIVER.session(Opening())
+    session.opened(0)
+    row = b"%d;MC;00%d;2026-05-29;14:00:00.000;1;1;00000\r\n"
+    for answer in (b"GETPROTOCOL;3.1", b"GETTIME;2026-05-29;14:00:01", b"PUSHTAGS;true",
+                   b"PASSINGS;0;;0"):  # fmt: skip
+        session.feed(answer + b"\r\n")
+    session.feed(b"".join(row % (n, n) for n in (1, 2, 3)))
+    asked = session.feed(row % (1, 1) + row % (2, 2))
+    assert [e.data for e in asked if isinstance(e, Send)] == [b"GETPASSINGS;3;3\r\n"]
+    then = session.feed(row % (3, 3) + b"\r\n")
+    assert [e.data for e in then if isinstance(e, Send)] == [b"PASSINGS\r\n"]

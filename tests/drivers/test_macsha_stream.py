@@ -228,3 +228,43 @@ def test_any_chip_can_be_written(chip: str) -> None:
     read = one(DRIVER.encode(Sighting(chip=Chip(chip), stamp=ROW_NS)))
     assert isinstance(read, Read)
     assert read.chip == "".join(c if c.isascii() and c not in ";|" else "_" for c in chip)
+
+
+def test_somebody_started_a_session_file() -> None:
+    line = b"START;2026-05-29-080000.csv\r\n"
+    assert one(line) == Status(line, {"file": "2026-05-29-080000.csv"})
+    refused = b"START;ERRANTENNAS\r\n"
+    assert one(refused) == Control(refused, "start", {"fields": ["ERRANTENNAS"]})
+
+
+def test_more_days_and_seconds_than_are_kept_in_mind() -> None:
+    sightings = [
+        Sighting(chip=Chip("MC00001"), stamp=n * (DAY_NS + 7 * NS_PER_S)) for n in range(9_000)
+    ]
+    reads = reads_of(decode(b"".join(map(DRIVER.encode, sightings))))
+    assert [read.stamp for read in reads] == [sighting.stamp for sighting in sightings]
+
+
+PIECES = st.sampled_from(
+    [
+        ROW,
+        RECORD,
+        b"CONECTADO_3",
+        b"STOP-OK_12",
+        b"\r\n",
+        b"|",
+        b"VOIDTAG;0\r\n",
+        b"PING;PONG\r\n",
+        ROW[:17],
+        RECORD[:30],
+        b"7",
+        b"GETTIME;2017-12-23;15:30:55\r\n",
+    ]
+)
+
+
+@given(pieces=st.lists(PIECES | st.binary(max_size=9), max_size=12), size=st.integers(1, 60))
+@settings(max_examples=80, deadline=None)
+def test_however_it_is_cut_it_is_the_same(pieces: list[bytes], size: int) -> None:
+    stream = b"".join(pieces)
+    assert decode(stream, size) == decode(stream)

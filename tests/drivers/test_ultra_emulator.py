@@ -201,3 +201,17 @@ def test_it_can_stand_in_for_a_box_with_somebody_elses_records() -> None:
 def test_options_of_the_emulator_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         DRIVER.emulator(options)
+
+
+def test_a_rewind_by_time_finds_the_end_of_a_long_log_in_time() -> None:
+    archive = Shelf()
+    for number in range(50_000):
+        archive.add(Sighting(chip=Chip("7"), stamp=NOON + number * NS_PER_S))
+    box = UltraBox(archive, Manner())
+    box.connected(1)
+    box.tick(NOON)
+    box.received(1, b"800%d\r%d\n" % (BASE + 49_990, BASE + 60_000), NOON)
+    heard = b""
+    for tenth in range(1, 20):
+        heard += b"".join(out.data for out in box.tick(NOON + tenth * NS_PER_S // 10))
+    assert logs(heard) == list(range(49_991, 50_001))

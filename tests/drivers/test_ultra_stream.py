@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bridge.domain.reads import NS_PER_S, Read, StampForm
 from bridge.driver_api import Clock, Control, Event, Marker, Opening, Reason, Rejected, Status
@@ -249,3 +251,33 @@ def test_a_saved_file_of_wide_characters() -> None:
 )
 def test_a_saved_line_with_a_time_that_cannot_be(line: bytes) -> None:
     assert isinstance(one(line), Rejected)
+
+
+PIECES = st.sampled_from(
+    [
+        REAL,
+        status(),
+        status(200),
+        b"\x03",
+        b"\x03\x40",
+        b"U\x0a5\n",
+        b"u\x0d\x02\n",
+        b"V=25.0\n",
+        REAL[:31],
+        b"\n",
+        b"9:5:7 4-10-2025 (7)\n",
+        b"U",
+        status()[:50],
+    ]
+)
+
+
+@given(pieces=st.lists(PIECES | st.binary(max_size=9), max_size=12), size=st.integers(1, 80))
+@settings(max_examples=80, deadline=None)
+def test_however_it_is_cut_it_is_the_same(pieces: list[bytes], size: int) -> None:
+    stream = b"".join(pieces)
+    assert decode(stream, size) == decode(stream)
+
+
+def test_nothing_more_is_known_of_what_is_no_record() -> None:
+    assert extra(b"V=25.0\n") == {}
