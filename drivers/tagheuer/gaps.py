@@ -73,6 +73,8 @@ class Gaps:
 
     def recalled(self, sequence: int, channel: str) -> None:
         """Enter a time we asked for."""
+        if self._known.get(sequence, set()) - {channel}:
+            self.per_channel = True
         newest = self._last(channel)
         if newest is None or (sequence - newest) % _WRAP <= MOST:
             self._note(sequence, channel)
@@ -97,7 +99,7 @@ class Gaps:
             self.refused()
         while self._queue:
             wanted = self._queue.popleft()
-            if not self._has(wanted.sequence, wanted.channel):
+            if not self._has(wanted):
                 self._open, self._asked_ns = wanted, now_ns
                 return wanted
         return None
@@ -117,9 +119,11 @@ class Gaps:
             return self._newest.get(channel)
         return self._newest[next(reversed(self._newest))]
 
-    def _has(self, sequence: int, channel: str) -> bool:
-        channels = self._known.get(sequence, set())
-        return channel in channels if self.per_channel else bool(channels)
+    def _has(self, wanted: Recall) -> bool:
+        channels = self._known.get(wanted.sequence, set())
+        if self.per_channel or wanted.is_tail:
+            return wanted.channel in channels
+        return bool(channels)
 
     def _note(self, sequence: int, channel: str) -> None:
         self._known.setdefault(sequence, set()).add(channel)
@@ -134,13 +138,14 @@ class Gaps:
             self._queue += [Recall(sequence, name) for sequence in sequences for name in channels]
 
     def _ask_behind(self, channels: list[str]) -> None:
-        for channel in channels:
-            last = self._last(channel)
-            if last is None or not self._is_wanted:
-                continue
-            tail = Recall((last + 1) % _WRAP, channel, is_tail=True)
-            if tail != self._open and tail not in self._queue:
-                self._queue.append(tail)
+        """Ask each channel for the number behind its own newest and behind the newest of all."""
+        for channel in channels if self._is_wanted else ():
+            for last in dict.fromkeys((self._newest.get(channel), self._last(channel))):
+                if last is None:
+                    continue
+                tail = Recall((last + 1) % _WRAP, channel, is_tail=True)
+                if tail != self._open and tail not in self._queue:
+                    self._queue.append(tail)
 
     def _remember(self, memory: str | None) -> None:
         try:
