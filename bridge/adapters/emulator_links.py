@@ -103,9 +103,10 @@ async def append_to(host: EmulatorHost, file: Path) -> None:
     try:
         with file.open("ab", buffering=0) as out:
             async with asyncio.TaskGroup() as group:
-                read = await _tap(host, group)
+                read, write = await _tap(host, group)
                 while data := await read.read(CHUNK):
                     out.write(data)
+                write.close()
     except OSError as error:
         raise UsageError(
             f"cannot write {file} ({reason(error)}); choose another --append"
@@ -120,8 +121,8 @@ async def publish_to(host: EmulatorHost, endpoint: MqttEndpoint) -> None:
 
     line = b""
     async with asyncio.TaskGroup() as group:
-        read = await _tap(host, group)
-        while True:
+        read, write = await _tap(host, group)
+        while not write.is_closing():
             try:
                 async with aiomqtt.Client(
                     endpoint.host,
@@ -129,18 +130,19 @@ async def publish_to(host: EmulatorHost, endpoint: MqttEndpoint) -> None:
                     tls_context=unverified() if endpoint.tls else None,
                     tls_insecure=endpoint.tls or None,
                 ) as client:
-                    while True:
-                        line = line or await read.readline()
+                    while line := line or await read.readline():
                         await client.publish(endpoint.topic, line.rstrip(b"\r\n"), qos=1)
                         line = b""
+                    write.close()
             except aiomqtt.MqttError:
                 await asyncio.sleep(AGAIN_S)
 
 
-async def _tap(host: EmulatorHost, group: asyncio.TaskGroup) -> asyncio.StreamReader:
-    """Return what the emulator writes, as if it were connected."""
+async def _tap(
+    host: EmulatorHost, group: asyncio.TaskGroup
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return the other end of a connection to the emulator."""
     ours, its = socket.socketpair()
     read, write = await asyncio.open_connection(sock=its)
     group.create_task(host.serve(read, write, MAIN), name="tap")
-    heard, _ = await asyncio.open_connection(sock=ours, limit=_LONGEST)
-    return heard
+    return await asyncio.open_connection(sock=ours, limit=_LONGEST)
