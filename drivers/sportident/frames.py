@@ -17,6 +17,8 @@ WAKE: Final = 0xFF
 NOISE: Final = -1
 _LOWEST: Final = 0x80
 """Commands of the extended protocol have bit 7 set."""
+_PUNCH: Final = 0xD3
+_PUNCH_BYTES: Final = 13
 _RUN: Final = 256
 _OVERHEAD: Final = 6
 
@@ -126,10 +128,13 @@ def _size(buffer: bytes, at: int) -> int | None:
     """Return the size of the frame that begins here, 0 if none does, None: not to be told yet."""
     if at + 1 >= len(buffer):
         return None
-    if buffer[at + 1] < _LOWEST:
+    command = buffer[at + 1]
+    if command < _LOWEST or command == WAKE:
         return 0
     if at + 2 >= len(buffer):
         return None
+    if command == _PUNCH and buffer[at + 2] != _PUNCH_BYTES:
+        return 0  # a punch is not held up by what only looks like the head of one
     size = buffer[at + 2] + _OVERHEAD
     return size if at + size <= len(buffer) else None
 
