@@ -21,6 +21,7 @@ _ON: Final = 0x80
 _DISABLED, _INACTIVE, _ACTIVE = 0, 1, 2
 _IMMEDIATE: Final = 1
 _DURATION: Final = 1
+_END_OF_AISPEC: Final = 1
 _UPTIME_NS: Final = 3_661 * 1_000_000_000
 """The reader was switched on an hour before anybody asked."""
 
@@ -93,6 +94,8 @@ class RoSpec:
     antennas: tuple[int, ...] = (0,)
     every: int = 1
     """Tags per report; 0: all at the end of the ROSpec."""
+    ends_after: int = 0
+    """Tags after which the AISpec ends, and begins again; 0: it goes on."""
     content: Content = field(default_factory=Content)
 
     @property
@@ -136,12 +139,19 @@ def _antennas(spec: RoSpec, body: bytes) -> None:
     ports = tuple(number(body, 2 + 2 * i, 2) or 0 for i in range(min(count, len(body) // 2)))
     spec.antennas = ports or (0,)
     for param in params(body, 2 + 2 * len(ports)):
-        if param.kind == Par.AI_STOP_TRIGGER and number(param.body, 0, 1) == _DURATION:
+        if param.kind != Par.AI_STOP_TRIGGER:
+            continue
+        if number(param.body, 0, 1) == _DURATION:
             spec.lasts_ms = spec.lasts_ms or number(param.body, 1, 4) or 0
+        for trigger in params(param.body, 5):
+            if trigger.kind == Par.TAG_OBSERVATION_TRIGGER:
+                spec.ends_after = number(trigger.body, 2, 2) or 0
 
 
 def _reports(spec: RoSpec, body: bytes, setup: Setup) -> None:
     spec.every = number(body, 1, 2) or 0
+    if number(body, 0, 1) == _END_OF_AISPEC and spec.ends_after:
+        spec.every = min(spec.every or spec.ends_after, spec.ends_after)
     flags: int | None = None
     octane: set[int] = set()
     for param in params(body, 3):

@@ -162,6 +162,10 @@ class Setup:
 
     def drained(self) -> list[Event]:
         """Go on: what the reader had kept has come."""
+        wanted = orders.plan(self._options, self.reader)
+        plain = orders.plan(Options(antennas=self._options.antennas), Capabilities())
+        self.wishes = wanted.complaints
+        self._plans = [wanted.rospec, plain.rospec]
         self._configs = [self.reader, Capabilities()]
         return self._go(Step.SET_CONFIG)
 
@@ -180,9 +184,7 @@ class Setup:
             self.running = True
             return [*self._release(), *self._go(Step.DONE)]
         wanted = orders.plan(self._options, self.reader)
-        plain = orders.plan(Options(antennas=self._options.antennas), Capabilities())
         self.wishes = wanted.complaints
-        self._plans = [wanted.rospec, plain.rospec]
         self._fingerprint = crc32(orders.set_config(0, self.reader) + wanted.rospec)
         return self._go(Step.ROSPECS)
 
