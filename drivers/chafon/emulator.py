@@ -10,7 +10,7 @@ from drivers.chafon.older_emulator import COMMANDS, OlderEmulator
 from drivers.module_emulator import ModuleEmulator, choice, only, switch
 
 PRIME_PORT: Final = 2022
-_KINDS: Final = ("288", "uhfreader18", "prime")
+_KINDS: Final = ("uhfreader288", "uhfreader18", "prime")
 _SETTINGS: Final = bytes.fromhex("00000180040001 010386 02ee01f431 2101040000 0c00030105")
 _ABOUT: Final = b"CF591\0\0UHF Prime Reader\0\0V1.4.2\0"
 
@@ -18,18 +18,18 @@ _ABOUT: Final = b"CF591\0\0UHF Prime Reader\0\0V1.4.2\0"
 def make(options: Mapping[str, object]) -> Emulator:
     """Return the emulator.
 
-    Options: `dialect` 288, uhfreader18 or prime; `realtime` true: it tells of tags by itself, as a
-    reader does that was set to real-time or active mode.
+    Options: `dialect` uhfreader288, uhfreader18 or prime; `realtime` true: it tells of tags by
+    itself, as a reader does that was set to real-time or active mode.
 
     Raises:
         ValueError: An option is unknown or has a wrong value; the text says what is allowed.
     """
     only(options, ("dialect", "realtime"))
-    kind = choice(options, "dialect", _KINDS, "288")
+    kind = choice(options, "dialect", _KINDS, "uhfreader288")
     is_live = switch(options, "realtime", default=False)
     if kind == "prime":
         return PrimeEmulator(is_live=is_live)
-    return OlderEmulator(with_rssi=kind == "288", is_live=is_live)
+    return OlderEmulator(with_rssi=kind == "uhfreader288", is_live=is_live)
 
 
 class PrimeEmulator(ModuleEmulator):

@@ -16,7 +16,7 @@ from drivers.module_options import (
     whole,
 )
 
-DIALECTS: Final = ("auto", "288", "uhfreader18", "prime")
+DIALECTS: Final = ("auto", "uhfreader288", "uhfreader18", "prime")
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "dialect": one_of(DIALECTS),

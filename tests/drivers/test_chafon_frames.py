@@ -104,7 +104,7 @@ def test_the_form_without_rssi_is_found_or_told() -> None:
     for dialect in ("auto", "uhfreader18"):
         [read] = reads(decoded(DRIVER, frame, options={"dialect": dialect}))
         assert (read.chip, read.rssi) == ("AABBCCDD", None)
-    assert rejected(decoded(DRIVER, frame, options={"dialect": "288"}))
+    assert rejected(decoded(DRIVER, frame, options={"dialect": "uhfreader288"}))
 
 
 def test_where_both_forms_fill_the_frame_the_type_of_the_reader_decides() -> None:

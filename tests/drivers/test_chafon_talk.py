@@ -79,7 +79,7 @@ def test_a_reader_of_the_simple_type_is_asked_in_the_simple_way() -> None:
 
 
 def test_a_told_dialect_wins_over_the_type() -> None:
-    host = Host(DRIVER, {"dialect": "288"})
+    host = Host(DRIVER, {"dialect": "uhfreader288"})
     host.open()
     host.tick()
     assert host.hear(INFO_18) == [READ_ON]
@@ -226,7 +226,7 @@ def test_nothing_that_is_kept_is_ever_sent() -> None:
 
 
 @pytest.mark.parametrize("realtime", [False, True])
-@pytest.mark.parametrize("dialect", ["288", "uhfreader18", "prime"])
+@pytest.mark.parametrize("dialect", ["uhfreader288", "uhfreader18", "prime"])
 def test_readers_made_of_software_are_read(dialect: str, *, realtime: bool) -> None:
     pair = Loopback(DRIVER, emulator_options={"dialect": dialect, "realtime": realtime})
     pair.plug()
@@ -324,7 +324,7 @@ def test_the_newer_emulator_answers_other_hosts_too() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"dialect": "86"}, "allowed: auto, 288, uhfreader18, prime"),
+        ({"dialect": 288}, "allowed: auto, uhfreader288, uhfreader18, prime"),
         ({"antennas": [17]}, "allowed: a list of different ports from 1 to 16"),
         ({"session": 4}, "allowed: 0 to 3"),
         ({"scan_time": 0}, "allowed: 1 to 20"),
