@@ -47,6 +47,8 @@ class Recovery:
     def __init__(self, memory: str | None, *, piece: int) -> None:
         self.piece = piece
         """Most numbers asked for at once."""
+        self.numbering = 0
+        """How often numbers began anew on this connection."""
         self._decoder, last, self._newest = _recall(memory)
         self._owes = self._decoder
         """The decoder that may have gone on without us, until it is heard."""
@@ -138,6 +140,7 @@ class Recovery:
     def _begin(self, decoder: str, number: int) -> None:
         self._decoder, self._newest, self._changed = decoder, 0, True
         self._sequence.begin_at(number)
+        self.numbering += 1
         self._asked, self._lowest_asked, self._owes = None, _NEVER, ""
 
     def _probe(self, now_ns: int) -> Request:

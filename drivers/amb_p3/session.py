@@ -42,6 +42,7 @@ _DEAD_NS: Final = 10 * NS_PER_S
 _DEAD_UNASKED_NS: Final = 30 * NS_PER_S
 """Silence of one that cannot be asked: status comes every 4.3 s, but that is a setting of its."""
 _BACKWARDS_NS: Final = NS_PER_S
+_RESTART_NS: Final = 60 * NS_PER_S
 _LOW_V: Final = 10.5
 """A 12 V lead battery is empty."""
 _SHAPES: Final = {
@@ -66,6 +67,8 @@ class AmbSession(PassiveSession):
         self._now = self._heard_ns = self._asked_ns = 0
         self._waits_for_clock = self._supply_low = self._foreign = False
         self._clock: Clock | None = None
+        self._last_line: tuple[int, int, int] | None = None
+        """Numbering, number and time of the newest ASCII passing."""
 
     def opened(self, now_ns: int) -> list[Event]:
         """Wait for the decoder: its status comes by itself."""
@@ -144,11 +147,24 @@ class AmbSession(PassiveSession):
             return [line]
         event: Kept = lines.event_of(raw, line)
         number = lines.sequence_of(line)
-        if self._live and number is not None and not isinstance(event, Rejected):
-            self._recovery.piece = _LINE_PIECE
-            stamp = event.stamp if isinstance(event, Read) else None
-            self._recovery.came(line.fields[0].decode("latin-1"), number, stamp)
-        return [event]
+        if not self._live or number is None or isinstance(event, Rejected):
+            return [event]
+        self._may_ask_first = False  # it would not understand
+        self._recovery.piece = _LINE_PIECE
+        stamp = event.stamp if isinstance(event, Read) else None
+        self._recovery.came(line.fields[0].decode("latin-1"), number, stamp)
+        return [*self._began_at_zero(number, stamp), event]
+
+    def _began_at_zero(self, number: int, stamp: int | None) -> list[Event]:
+        """Return the step if seconds began again at zero; a passing sent again is older anyway."""
+        last = self._last_line
+        numbering = self._recovery.numbering
+        if stamp is None or (last and last[0] == numbering and number <= last[1]):
+            return []
+        self._last_line = (numbering, number, stamp)
+        if last and last[2] - stamp > _RESTART_NS:
+            return [ClockStep(b"", last[2], stamp, "the decoder's seconds began again at zero")]
+        return []
 
     def _follow_up(self) -> list[Event]:
         """Go on with what is missing; one request is open at a time, so live passings go first."""

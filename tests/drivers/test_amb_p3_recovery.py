@@ -294,6 +294,35 @@ def test_ascii_numbers_count_status_records_too() -> None:
     assert send.data.startswith(b"\x01?\t101\t0\t13\t2\t8\r\n")
 
 
+def p98(number: int, seconds: float) -> bytes:
+    return lines.build("@", ["101", str(number), "77", f"{seconds:.3f}", "9", "30", "2"])
+
+
+def test_ascii_seconds_that_begin_again_are_a_step() -> None:
+    session = live(link="serial")
+    session.feed(p98(7, 5000.0) + p98(9, 5010.0))
+    resent = session.feed(p98(8, 4000.0))
+    assert not [event for event in resent if isinstance(event, ClockStep)]
+    restarted = session.feed(p98(10, 3.5))
+    assert [e.after for e in restarted if isinstance(e, ClockStep)] == [3_500_000_000]
+
+
+def test_an_ascii_decoder_that_was_reset_begins_anew() -> None:
+    session = live(link="serial")
+    session.feed(p98(50, 5000.0))
+    status = lines.build("#", ["101", "1", "0"]) + lines.build("#", ["101", "2", "0"])
+    events = session.feed(status + p98(3, 12.0))
+    assert [e.after for e in events if isinstance(e, ClockStep)] == [12_000_000_000]
+    assert not [event for event in events if isinstance(event, Send)]
+
+
+def test_an_ascii_decoder_on_tcp_is_not_asked_in_p3() -> None:
+    session = live()
+    session.feed(lines.build("#", ["101", "7", "0"]))
+    events = [e for second in range(1, 25) for e in session.tick(NOON + second * NS_PER_S)]
+    assert not [event for event in events if isinstance(event, Send)]
+
+
 def answers(data: bytes, **options: object) -> list[Event]:
     emulator = DRIVER.emulator(options)
     emulator.connected(1, MAIN, NOON)
