@@ -84,11 +84,10 @@ def parse(data: bytes) -> Punch | None:
         return None
     # By radio the byte behind the seconds is of another scale, which is not published.
     fraction_ns = 0 if by_radio else data[9] * TICK_NS
-    weekday = data[6] >> 1 & 7
     return Punch(
         control=control & ~_SRR,
         card=card_of(data[3:6]),
-        weekday=None if weekday == _UNKNOWN_DAY else weekday,
+        weekday=weekday_told(data[6]),
         time_ns=(data[6] & 1) * HALF_DAY_NS + half_ns + fraction_ns,
         address=None if by_radio else int.from_bytes(data[10:13], "big"),
         by_radio=by_radio,
@@ -117,6 +116,12 @@ def dated(time_ns: int, weekday: int | None, now_ns: int) -> int:
     found = [midnight + day * DAY_NS + time_ns for day in days]
     fitting = [at for at in found if weekday is None or weekday_of(at) == weekday]
     return min(fitting, key=lambda at: abs(at - now_ns))
+
+
+def weekday_told(flags: int) -> int | None:
+    """Return the weekday in a station's byte of flags, 0 for Sunday; None: it does not know."""
+    weekday = flags >> 1 & 7
+    return None if weekday == _UNKNOWN_DAY else weekday
 
 
 def weekday_of(stamp: int) -> int:

@@ -50,6 +50,8 @@ class SportidentSession:
         self._is_open = False
         self._has_memory = policy != "never"
         self._station_ns: int | None = None
+        self._knows_weekday = False
+        """The station's own weekday fits its date, so those of punches mean something."""
         self._now_ns = 0
         self._told_gap = False
 
@@ -132,6 +134,8 @@ class SportidentSession:
             return Rejected(raw, Reason.FIELD, "no such punch")
         if punch.address is not None and self._is_open:
             self._backup.came(punch.address)
+        if not self._knows_weekday:
+            punch = punch._replace(weekday=None)
         return punches.read_of(raw, punch, self._station_ns)
 
     def _answer(self, raw: bytes, command: int, data: bytes) -> Kept:
@@ -140,6 +144,7 @@ class SportidentSession:
             if stamp is None:
                 return Rejected(raw, Reason.FIELD, "no such clock")
             self._station_ns = stamp
+            self._knows_weekday = punches.weekday_told(data[5]) == punches.weekday_of(stamp)
             return Clock(raw, stamp, StampForm.NAIVE)
         if command == punches.GET_SYSTEM:
             self._backup.pointed(data)

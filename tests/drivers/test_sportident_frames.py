@@ -122,6 +122,14 @@ def test_a_punch_gets_its_date_from_the_stations_clock_and_its_weekday() -> None
     assert reads([read])[0].form is StampForm.NAIVE
 
 
+def test_a_weekday_that_does_not_fit_the_stations_own_date_is_not_used() -> None:
+    session = DRIVER.session(Opening())
+    wrong = build(0xF7, bytes((0, 31, 26, 5, 28, 2 << 1)) + (600).to_bytes(2, "big") + b"\x00")
+    right = build(0xF7, bytes((0, 31, 26, 5, 28, 4 << 1)) + (600).to_bytes(2, "big") + b"\x00")
+    days = [read.stamp for read in reads(session.feed(wrong + PUNCH + right + PUNCH))]
+    assert days == [naive("2026-05-27T13:32:14"), naive("2026-05-26T13:32:14")]
+
+
 def test_the_clock_question() -> None:
     assert build(0xF7, wake=True) == ASK_CLOCK
 
