@@ -102,12 +102,6 @@ def observed(raw: bytes, tags: frozenset[str]) -> Read | Rejected:
     )
 
 
-def codes_of(raw: bytes) -> str:
-    """Return ``timer/event`` of a whole observation."""
-    fields = raw.split(b"~", 5)
-    return f"{int(fields[3])}/{int(fields[4])}"
-
-
 def details(raw: bytes) -> Mapping[str, object]:
     """Return what else a record says, for people."""
     found = _OBSERVED.fullmatch(raw)

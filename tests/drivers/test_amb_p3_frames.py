@@ -193,3 +193,45 @@ def test_options_are_checked() -> None:
     assert DRIVER.check_options({"chip": "code", "resend": False, "zero_crc": True}) == []
     wrong = DRIVER.check_options({"chip": "name", "resend": 1, "speed": 2})
     assert [("allowed" in text) for text in wrong] == [True, True, True]
+
+
+def test_a_passing_without_a_time_is_placed_by_its_arrival() -> None:
+    [read] = fed(build(Kind.PASSING, [(0x03, b"\x07"), (0x81, b"\x13\x18\4\0")]))
+    assert isinstance(read, Read)
+    assert (read.stamp, read.form, read.key, read.seq) == (0, StampForm.ABSENT, None, None)
+
+
+def test_a_clock_that_cannot_be_is_refused() -> None:
+    late = (5 * 10**15).to_bytes(8, "little")
+    assert only_rejected(build(Kind.GET_TIME, [(0x01, late)])).reason is Reason.FIELD
+
+
+def test_other_frames_have_no_passing_fields() -> None:
+    assert extra(STATUS) == {"record": "status"}
+    assert extra(lines.build("#", ["101", "6", "0"])) == {"record": "ascii"}
+    assert extra(STATUS[:9]) == extra(b"\x01#\t1\tx0\r\n") == {}
+    [status] = fed(build(Kind.STATUS, [(0x0B, b"\x05\0")]))
+    assert isinstance(status, Status)
+    assert status.fields == {"loop_triggers": 5}
+
+
+def test_an_ascii_record_that_begins_in_another_is_saved() -> None:
+    whole = lines.build("#", ["101", "6", "0"])
+    torn, status = fed(whole[:6] + whole)
+    assert isinstance(torn, Rejected)
+    assert torn.raw == whole[:6]
+    assert isinstance(status, Status)
+
+
+def test_an_ascii_record_waits_for_its_end() -> None:
+    session = DRIVER.session(Opening())
+    whole = lines.build("#", ["101", "6", "0"])
+    assert session.feed(whole[:-1]) == []
+    assert session.pending == whole[:-1]
+    assert session.feed(b"x" * 600)[0] == Rejected(
+        whole[:-1] + b"x" * (512 - len(whole) + 1), Reason.OVERLONG, "no end of frame"
+    )
+
+
+def test_bytes_of_a_channel_nobody_opened_are_kept() -> None:
+    assert isinstance(DRIVER.session(Opening()).feed(STATUS, "side")[0], Rejected)

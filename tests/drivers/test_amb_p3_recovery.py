@@ -100,6 +100,13 @@ def test_what_was_missed_last_of_all_is_asked_for_when_the_decoder_is_heard() ->
     assert asked(session.feed(STATUS)) == []
 
 
+def test_a_whole_piece_missed_last_of_all_has_the_next_one_asked_for() -> None:
+    session = live(remembered_at(10))
+    session.feed(STATUS)
+    events = session.feed(b"".join(passing(number) for number in range(11, 111)))
+    assert asked(events) == [(111, 210)]
+
+
 def test_another_decoder_on_the_address_owes_nothing() -> None:
     session = live(remembered_at(10))
     assert asked(session.feed(passing(500, decoder=b"\xd0\0\x0c\0"))) == []
@@ -343,6 +350,20 @@ def test_the_emulator_serves_foreign_clients() -> None:
     assert codes == [4, 1]
     assert answers(b"\x01hello\r\n") == []
     assert answers(b"\x01?\t19\t0\t13\t2\t157777\r\n", dialect="ascii") == []
+
+
+def test_the_emulator_resends_only_what_it_has() -> None:
+    emulator = DRIVER.emulator({"first_number": 10})
+    emulator.connected(1, MAIN, NOON)
+    for _ in range(3):
+        emulator.sighted(Sighting(chip=DRIVER.example_chip(1), stamp=NOON))
+    spans = [(1, b"\1\0\0\0"), (2, b"\x0b\0\0\0")]
+    outs = emulator.received(1, build(Kind.RESEND, spans), NOON)
+    events = DRIVER.session(Opening()).feed(b"".join(out.data for out in outs))
+    assert [event.seq for event in events if isinstance(event, Read)] == [10, 11]
+    [error] = answers(build(Kind.RESEND, []))
+    assert isinstance(error, Control)
+    assert list(DRIVER.emulator({"dialect": "ascii"}).marked("gun", NOON)) == []
 
 
 def test_the_gate_of_the_emulator_is_a_marker() -> None:

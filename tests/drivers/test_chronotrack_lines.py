@@ -237,3 +237,34 @@ def test_options_are_checked() -> None:
     assert DRIVER.check_options({"tags": ["160/18", "160/029"]}) == []
     wrong = [*DRIVER.check_options({"tags": "160/18"}), *DRIVER.check_options({"tags": ["160"]})]
     assert ["allowed" in text for text in [*wrong, *DRIVER.check_options({"x": 1})]] == [True] * 3
+
+
+def test_a_name_of_another_encoding_is_a_text_all_the_same() -> None:
+    assert only_read(CT.replace(b"PHASER", b"Z\xfcrich")).unit == "Zürich"
+
+
+def test_what_is_no_record_has_no_fields() -> None:
+    assert records.details(b"hello\r\n") == {}
+
+
+def test_bytes_of_a_channel_nobody_opened_are_kept() -> None:
+    assert isinstance(DRIVER.session(Opening()).feed(TO, "side")[0], Rejected)
+
+
+def test_a_file_is_never_talked_to() -> None:
+    session = DRIVER.session(Opening(link="file"))
+    events = [*session.opened(NOON), *session.feed(b"SimpleClient~0.6.0~CTP01\r\n" + TO + CT)]
+    events += session.tick(NOON + 500 * NS_PER_S)
+    assert [type(event) for event in events] == [Control, Read, Read]
+
+
+def test_lines_of_the_other_role_are_read_and_change_no_talk() -> None:
+    gun = b"MK~A~1~Gun~1~21050808005516~x\r\n"
+    session = DRIVER.session(Opening())
+    session.opened(NOON)
+    session.feed(b"SimpleClient~0.6.0~CTP01\r\n")
+    assert [type(event) for event in session.feed(TO + gun)] == [Read, Marker]
+    other = DRIVER.session(Opening())
+    other.opened(NOON)
+    other.feed(b"ProController\r\n")
+    assert [type(event) for event in other.feed(CT)] == [Read]

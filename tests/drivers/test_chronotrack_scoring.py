@@ -171,6 +171,15 @@ def test_a_hole_is_asked_for_once() -> None:
     assert '"30k":3' in [e for e in later if isinstance(e, Remember)][-1].memory
 
 
+def test_places_beyond_all_reason_are_read_but_not_kept_in_mind() -> None:
+    session = met()
+    names = "~".join(f"p{number}" for number in range(400))
+    session.feed(f"ack~getlocations~{names}\r\n".encode())
+    [read] = [e for e in session.feed(record(1, place="q")) if isinstance(e, Read)]
+    assert read.unit == "q"
+    assert '"q"' not in remembered(session)
+
+
 def test_a_gun_does_not_count_as_a_record() -> None:
     session = met()
     session.feed(b"ack~start\r\n" + record(1))
@@ -335,6 +344,14 @@ def test_a_puller_gets_records_when_it_asks() -> None:
     assert list(sender.pump()) == []
     assert len(text_of(sender.received(1, b"getdata\r\n"))) == 3
     assert text_of(sender.received(1, b"getdata\r\n")) == []
+
+
+def test_everything_is_stopped_at_once_and_empty_lines_mean_nothing() -> None:
+    sender = greeted()
+    sender.received(1, b"start~30k~4\r\n")
+    assert sender.received(1, b"\r\nstop\r\nstart~30k~2\r\nstop\r\n") != []
+    sender.offer("40k", Shelf())
+    assert list(sender.pump()) == []
 
 
 def test_a_long_replay_comes_in_pieces() -> None:
