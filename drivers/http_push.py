@@ -5,6 +5,7 @@ is wanted if the configuration has one (a path in the URL, a password): without 
 network could post finishes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +17,7 @@ from drivers.http_wire import Head
 
 _METHODS: Final = ("POST", "PUT", "GET")
 NO_BODY: Final = b""
+_LOGIN = re.compile(rb"(\n(?i:authorization):[ \t]*)([^\r\n]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,13 @@ class PushDesk:
         return bool(self._refusal)
 
     def begin(self, raw: bytes, head: Head) -> list[Event]:
-        """Take a request's head."""
+        """Take a request's head; a login that has to be right is masked in what is kept of it."""
         self._head = head
         self._refusal = self._gate.refusal(head)
         self._understood = self._damaged = 0
         target = head.target.partition("?")[0]
+        if self._gate.login is not None:
+            raw = _LOGIN.sub(_masked, raw)
         events: list[Event] = [
             Control(raw, "http request", {"method": head.method, "path": target})
         ]
@@ -112,3 +116,7 @@ class PushDesk:
             fields["Connection"] = "close"
         body = self._good_body if status == 200 else NO_BODY  # noqa: PLR2004
         return [Send(http_wire.response(status, body, fields))]
+
+
+def _masked(found: re.Match[bytes]) -> bytes:
+    return found[1] + b"*" * len(found[2])

@@ -19,6 +19,7 @@ from drivers.http_wire import Head, HttpReader, Kind
 from drivers.impinj_iot.events import STAMP_DIGITS, event_bytes, tag_event
 from drivers.impinj_iot.options import DEFAULT_PASSWORD, DEFAULT_USER, EDGES
 from drivers.iso_stamp import print_stamp
+from drivers.json_stream import object_in
 
 _PORT: Final = 443
 _JSON: Final = {"Content-Type": "application/json"}
@@ -87,7 +88,9 @@ class ImpinjEmulator:
         self.piece: tuple[int, int] | None = None
         self._clients: dict[int, _Client] = {}
         self._buffer: deque[bytes] = deque()
-        self._purged = 0
+        self._purged: list[bytes] = []
+        """The first and the last event that the buffer had no room for."""
+        self._purges = 0
         self._state = "running" if self._setup.running else "idle"
         self._now_ns = 0
         login = http_wire.basic(self._setup.user, self._setup.password)
@@ -180,8 +183,8 @@ class ImpinjEmulator:
         if not outs and self._setup.buffer:
             self._buffer.append(event)
             while len(self._buffer) > self._setup.buffer:
-                self._buffer.popleft()
-                self._purged += 1
+                self._purged = [*self._purged[:1], self._buffer.popleft()]
+                self._purges += 1
         return outs
 
     def _line(self, client: int, state: _Client, event: bytes) -> Out:
@@ -213,16 +216,16 @@ class ImpinjEmulator:
         fields = {**_JSON, **({"Transfer-Encoding": "chunked"} if self._setup.chunked else {})}
         outs.append(Out(http_wire.response(200, None, fields), client))
         if self._purged:
-            when = self._time(STAMP_DIGITS)
             told = {
-                "firstEventTimestamp": when,
-                "lastEventTimestamp": when,
-                "eventsPurged": self._purged,
+                "firstEventTimestamp": object_in(self._purged[0])["timestamp"],
+                "lastEventTimestamp": object_in(self._purged[-1])["timestamp"],
+                "eventsPurged": self._purges,
                 "eventsRemaining": len(self._buffer),
             }
+            when = self._time(STAMP_DIGITS)
             event = event_bytes("overflow", told, when, self._setup.hostname)
             outs.append(self._line(client, state, event))
-            self._purged = 0
+            self._purged, self._purges = [], 0
         while self._buffer:
             outs.append(self._line(client, state, self._buffer.popleft()))
         outs.append(self._line(client, state, b""))

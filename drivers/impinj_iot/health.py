@@ -1,5 +1,6 @@
 """What a person must know of an Impinj reader: alarms, and the state of its antennas."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from bridge.driver_api import Alarm, Clock, Control, Event, Kept, Status
@@ -25,14 +26,15 @@ class HealthWatch:
         self._antennas: dict[int, bool] = {}
         self._operating: bool | None = None
         self._timeless = False
+        self._fields: dict[str, object] = {}
 
     def told(self, event: Kept) -> list[Event]:
         """Return what an event that is no read means for whoever looks after the reader."""
         match event:
             case Status(fields=fields):
                 return self._state(text(fields.get("mode")))
-            case Clock(extra=fields):
-                return self._state(text(fields.get("mode")))
+            case Clock(extra=extra):
+                return [*self._news(extra), *self._state(text(extra.get("mode")))]
             case Control(note="antennaConnected", extra=extra):
                 return self._antenna(whole(extra.get("antennaPort")), up=True)
             case Control(note="antennaDisconnected", extra=extra):
@@ -48,6 +50,14 @@ class HealthWatch:
             return []
         self._timeless = not by_reader
         return [Alarm("read_times", _NO_TIME, on=self._timeless)]
+
+    def _news(self, extra: Mapping[str, object]) -> list[Event]:
+        """Return what an answer told beside the time, if it is not what the last one told."""
+        fields = {name: value for name, value in extra.items() if name != "resolution_ms"}
+        if fields == self._fields:
+            return []
+        self._fields = fields
+        return [Status(b"", fields)]
 
     def _state(self, state: str) -> list[Event]:
         operating = is_operating(state)

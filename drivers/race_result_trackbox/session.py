@@ -63,9 +63,11 @@ class TrackBoxSession(PassiveSession):
             case Cut():
                 yield self._line(item)
             case Began(raw=raw, head=head) if head.method:
-                answer = self._desk.begin(raw, head)
-                yield self._begun(raw, head.target) if not self._desk.refusing else answer[0]
-                yield from answer[1:]
+                first, *more = self._desk.begin(raw, head)
+                if isinstance(first, Control) and not self._desk.refusing:
+                    first = self._begun(first.raw, head.target)
+                yield first
+                yield from more
             case Began(raw=raw, head=head):
                 yield Control(raw, "http answer", {"status": head.status})
             case Broken(raw=raw):

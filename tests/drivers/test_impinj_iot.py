@@ -29,6 +29,7 @@ from bridge.driver_api import (
     Send,
     Session,
     Sighting,
+    Status,
 )
 from drivers.http_wire import basic, request, response
 from drivers.impinj_iot import DRIVER
@@ -232,7 +233,11 @@ def test_the_emulator_replays_tells_losses_and_fires_the_gun() -> None:
     pair.wait(1)
     assert [read.chip for read in pair.reads] == [sighting(n).chip for n in (2, 3, 4)]
     assert {read.unit for read in pair.reads} == {"impinj-1"}
-    assert alarms(pair.events)["overflow"]
+    [overflow] = [e for e in pair.events if isinstance(e, Alarm) and e.name == "overflow"]
+    assert "2 events from 2026-05-28T20:26:40.000000000Z to 2026" in overflow.text
+    [status] = [event for event in pair.events if isinstance(event, Status)]
+    assert status.fields["serial"] == "370-00-00-0001"
+    assert status.fields["operating"] is True
     pair.mark("gun")
     [marker] = [event for event in pair.events if isinstance(event, Marker)]
     assert marker.stamp == pair.now_ns
@@ -347,6 +352,10 @@ async def test_a_third_party_client_posts_to_the_session() -> None:
         assert (await client.post(f"{url}/hook", json=batch, auth=("r700", "x"))).status_code == 401
         assert (await client.delete(f"{url}/hook")).status_code == 405
         assert len(receiver.reads) == 4
+    kept = b"".join(e.raw for e in receiver.events if isinstance(e, Control))
+    login = basic("r700", SECRET).encode()
+    assert login not in kept
+    assert kept.count(b"*" * len(login)) == 6
 
 
 def test_the_emulated_webhook_posts_again_what_was_refused() -> None:
