@@ -197,7 +197,10 @@ class Setup:
             self.running = True
             return [*self._release(), *self._go(Step.DONE)]
         self.step = Step.DRAIN
-        return [*self._release(), self._send(Msg.GET_REPORT)]
+        events: list[Event] = [*self._release(), self._send(Msg.GET_REPORT)]
+        # Where no ROSpec is, none has read anything, and nothing can be deleted with one.
+        nothing_kept = answer.ok and not there
+        return [*events, *self.drained()] if nothing_kept else events
 
     def _config_set(self, answer: Answer) -> list[Event]:
         self._configs.pop(0)
