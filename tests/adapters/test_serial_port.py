@@ -99,6 +99,24 @@ async def test_a_second_program_is_refused_and_told_why(adapter: Adapter) -> Non
     second.close()
 
 
+async def test_a_second_reader_under_another_name_is_refused_too(
+    adapter: Adapter, tmp_path: Path
+) -> None:
+    (tmp_path / "by-path").symlink_to(os.ttyname(adapter._slave))  # noqa: SLF001
+    first = await port_of(adapter).connect()
+    with pytest.raises(LinkError, match=r"or by another \[\[reader\]\]"):
+        await SerialPort(str(tmp_path / "by-path"), baud=9600).connect()
+    first.close()
+
+
+async def test_a_reader_that_resets_on_dtr_is_opened_with_the_line_low(adapter: Adapter) -> None:
+    transport = await SerialPort(str(adapter.link), baud=9600, dtr=False).connect()
+    assert transport._port.dtr is False  # noqa: SLF001 - a pty has no such line to look at
+    adapter.say(b"hello")
+    assert await got(transport, 5) == b"hello"
+    transport.close()
+
+
 async def test_closing_gives_what_had_come_and_never_waits(adapter: Adapter) -> None:
     transport = await port_of(adapter).connect()
     adapter.say(b"rest")

@@ -35,7 +35,7 @@ from drivers.ipico import DRIVER
         ("tcp://[fe80::1]:10000/", TcpEndpoint("fe80::1", 10_000)),
         ("tls://reader:443", TcpEndpoint("reader", 443, tls=True)),
         ("http://reader", TcpEndpoint("reader", 80, target="/")),
-        ("http://reader:8080/api/data?x=1&y", TcpEndpoint("reader", 8080, target="/api/data?x=1&y")),
+        ("http://reader:8080/data?x=1&y", TcpEndpoint("reader", 8080, target="/data?x=1&y")),
         ("https://reader/data/stream", TcpEndpoint("reader", 443, tls=True, target="/data/stream")),
         ("tcp-listen://10.0.0.1:3097", ListenEndpoint("10.0.0.1", 3097)),
         ("http-listen://10.0.0.1:8090", ListenEndpoint("10.0.0.1", 8090, http=True)),
