@@ -38,8 +38,6 @@ async def emulating(name: str, *where: str | Path) -> AsyncIterator[asyncio.subp
         *map(str, where),
         "--rate",
         "20",
-        "--runners",
-        "1000",
         env=clean_environ(),
         stderr=subprocess.DEVNULL,
     )
