@@ -23,6 +23,7 @@ from bridge.driver_api import (
     Send,
 )
 from drivers import http_wire
+from drivers.clock_steps import ClockSteps
 from drivers.http_body import Began, Broken, Cut, Ended, Item, Shape, Unwrapper
 from drivers.http_wire import Head
 from drivers.impinj_iot.events import EventReader
@@ -69,7 +70,8 @@ class Pull:
         self._prefix = b""
         """A status answer's head, which goes with its body."""
         self._dialled = False
-        self._asked_ns = 0
+        self._steps = ClockSteps()
+        self._asked_ns = self._now_ns = 0
         self._owed = False
         """A status answer is owed."""
         self._next_ns = 0
@@ -78,11 +80,12 @@ class Pull:
 
     def begin(self, now_ns: int) -> list[Event]:
         """Ask for the stream, then for the state on a connection of its own."""
-        self._heard_ns = self._stream_ns = self._next_ns = now_ns
+        self._heard_ns = self._stream_ns = self._next_ns = self._now_ns = now_ns
         return [Send(self._request(self._target)), *self._poll(now_ns)]
 
     def tick(self, now_ns: int, *, stream: bool, status: bool) -> list[Event]:
         """Poll, and give up a dead link; `stream`, `status`: whether bytes came since last time."""
+        self._now_ns = now_ns
         if stream:
             self._stream_ns = now_ns
         if stream or status:
@@ -140,22 +143,24 @@ class Pull:
                 raw, self._prefix = self._prefix + raw, b""
                 return [Rejected(raw, Reason.FRAMING, "no HTTP")]
             case Cut():
-                return [self._status_body(item)]
+                return self._status_body(item)
 
-    def _status_body(self, cut: Cut) -> Kept:
+    def _status_body(self, cut: Cut) -> list[Kept]:
         raw, self._prefix = self._prefix + cut.raw, b""
         if cut.shape is not Shape.FRAME:
-            return Control(raw, "http answer")
+            return [Control(raw, "http answer")]
         event = self._events.read(raw, cut.value)
-        if isinstance(event, Clock):
-            return replace(event, asked=self._owed)
-        return Control(raw, "http answer") if isinstance(event, Rejected) else event
+        if isinstance(event, Clock) and self._owed:
+            steps = self._steps.told(event.stamp, self._asked_ns, self._now_ns)
+            return [*steps, replace(event, asked=True)]
+        return [Control(raw, "http answer") if isinstance(event, Rejected) else event]
 
     def _poll(self, now_ns: int) -> list[Event]:
         if self._owed or now_ns < self._next_ns:
             return []
         self._next_ns = now_ns + _POLL_NS
         self._owed = True
+        self._asked_ns = now_ns
         ask = Send(self._request(STATUS_TARGET), STATUS, asks_clock=True)
         if self._dialled:
             return [ask]

@@ -18,6 +18,7 @@ from bridge.driver_api import (
     MAIN,
     Alarm,
     Clock,
+    ClockStep,
     Control,
     Dial,
     Event,
@@ -198,6 +199,23 @@ def test_answers_about_the_state_are_clock_and_health() -> None:
     assert session.feed(b"x", "other") == [
         Rejected(b"x", Reason.UNKNOWN, "no channel other was opened")
     ]
+
+
+def test_a_clock_that_somebody_sets_is_told() -> None:
+    session, _ = pulled()
+
+    def answer(second: int, minute: int) -> list[Event]:
+        body = b'{"status":"running","time":"2026-11-21T10:%02d:%02d.5Z"}' % (minute, second)
+        session.tick(NOW + second * NS_PER_S)
+        return session.feed(response(200, body), "status")
+
+    quiet = [answer(second, 0) for second in (0, 4, 8, 12)]
+    assert not [e for events in quiet for e in events if isinstance(e, ClockStep)]
+    [step] = [event for event in answer(16, 30) if isinstance(event, ClockStep)]
+    assert step.raw == b""
+    assert step.after is not None
+    assert step.before is not None
+    assert step.after - step.before == (30 * 60 + 4) * NS_PER_S
 
 
 def test_a_lost_second_connection_is_made_again() -> None:
