@@ -11,6 +11,8 @@ from tests.bench.service import ROOT, environment
 from tests.bench.stage import Plan
 
 _MARKS = (10_000, 100_000, 1_000_000)
+_DECODERS = (("ipico", "reads", None), ("race-result", "reads", None), ("llrp", "tags", 100_000))
+"""Driver, what is counted, and the target where there is one."""
 Mark = tuple[int, float, float]
 """Reads done, CPU s and wall s until then."""
 
@@ -36,10 +38,11 @@ def decoding(plan: Plan) -> list[Figure]:
     """(e) Decoders alone."""
     figures = []
     reads = plan.size(100_000, 400_000)
-    for name in ("ipico", "race-result"):
+    for name, unit, least in _DECODERS:
         plan.say(f"e: {name}")
         spent = [float(str(_inside("decode", name, str(reads))["cpu_s"])) for _ in range(3)]
-        figures.append(Figure("e", f"decode {name}", reads / median(spent), "reads/CPU s"))
+        rate = reads / median(spent)
+        figures.append(Figure("e", f"decode {name}", rate, f"{unit}/CPU s", least=least))
     return figures
 
 
