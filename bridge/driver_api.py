@@ -233,6 +233,9 @@ class Opening:
     password: str | None = None
     """The reader's password from the secrets, for readers that want a login. Never put it into
     an event that is kept; `Send` is not kept."""
+    trial: bool = False
+    """Only a check: nothing that is told is stored. So change nothing on the reader, and ask for
+    nothing that it would forget once told."""
 
 
 @dataclass(frozen=True, slots=True)
