@@ -1,5 +1,6 @@
 """What UHF modules made of software have in common: commands in, frames out, no memory."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -10,7 +11,7 @@ MOST_TAGS: Final = 200
 """Tags in front of the antenna at once; more cannot be told apart by such a module."""
 
 
-class ModuleEmulator:
+class ModuleEmulator(ABC):
     """One module on one port; any number of clients hear it.
 
     A tag that is sighted stays in the field for a moment: a module that is not asked meanwhile
@@ -27,17 +28,17 @@ class ModuleEmulator:
         self._leaving = 0
         """How many of the tags in the field were there at the last tick."""
 
+    @abstractmethod
     def answer(self, command: bytes) -> bytes:
         """Return the reply to a whole command whose check is right; empty: silence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stream(self, sighting: Sighting) -> bytes:
         """Return what is sent at once for a tag; empty: it is found by a later command or not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pause(self, now_ns: int) -> bytes:
         """Return what is sent to everybody as time passes: ends of rounds, heartbeats."""
-        raise NotImplementedError
 
     def connected(self, client: int, channel: str, now_ns: int) -> Sequence[Out]:  # noqa: ARG002
         """Say nothing: the host speaks first."""

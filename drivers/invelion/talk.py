@@ -113,6 +113,8 @@ class InvelionTalk:
             *self._alarms.tell("inventory", ""),
         ]
         self._missing.clear()
+        if self._script.asked is not None:
+            return events  # a late end; what follows the set-up begins the one round there is
         if self._asks_temperature:
             self._asks_temperature = False
             question = frames.build(frames.TEMPERATURE)

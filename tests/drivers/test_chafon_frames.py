@@ -208,6 +208,36 @@ def test_a_long_answer_whose_length_is_the_newer_head_is_an_older_frame() -> Non
     assert len(reads(decoded(DRIVER, frame))) == 14
 
 
+def test_out_of_step_the_inside_of_a_frame_has_to_fit() -> None:
+    live = older.answer(older.LIVE, 0, b"\x02" + block(EPC))
+    odd = older.answer(older.LIVE, 0, b"\x02\x0c\x00")
+    long = older.answer(older.SERIAL, 0, bytes(40))
+    for frame, is_taken in ((live, True), (odd, False), (WIRE[8], True), (long, False)):
+        events = DRIVER.session(Opening()).feed(b"\x00" + frame + WIRE[4])
+        assert (frame in [event.raw for event in events]) is is_taken
+        assert WIRE[4] in [event.raw for event in events]
+
+
+def test_a_block_out_of_a_longer_frame_has_no_fields_of_its_own() -> None:
+    first, second = reads(decoded(DRIVER, tags(block(EPC), block(OTHER))))
+    assert fields(DRIVER, first.raw) == fields(DRIVER, second.raw) == {}
+    assert fields(DRIVER, tags(block(EPC))) == {"command": "01", "antenna_byte": 1}
+    assert fields(DRIVER, b"\xcf\x00\x00\x01") == {}
+
+
+def test_commands_and_empty_answers_of_newer_readers() -> None:
+    told = decoded(
+        DRIVER,
+        wire.newer(prime.INFO),
+        wire.newer(prime.INVENTORY, prime.START),
+        prime.answer(prime.INVENTORY, 0),
+        prime.answer(prime.INVENTORY, 0x14),
+        prime.answer(0x0063, 1),
+    )
+    notes = [event.note for event in told if isinstance(event, Control)]
+    assert notes == ["command", "command", "done", "inventory failed", "refused"]
+
+
 def test_noise_makes_no_runner() -> None:
     # Right CRC by construction, out of step, but the inside contradicts itself.
     wrong = older.answer(older.INVENTORY, 1, bytes.fromhex("0101FF0102"))

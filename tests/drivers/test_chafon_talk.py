@@ -193,6 +193,12 @@ def test_an_inventory_that_says_nothing_any_more_is_begun_again() -> None:
     assert sent.count(PRIME_START) == 1
 
 
+def test_a_newer_reader_is_asked_until_it_answers() -> None:
+    host = Host(DRIVER, {"dialect": "prime"})
+    host.open()
+    assert host.tick(2) == [PRIME_SETTINGS, PRIME_QUESTION, PRIME_SETTINGS]
+
+
 def test_a_filter_time_is_told() -> None:
     host = Host(DRIVER, {"dialect": "prime"})
     host.open()

@@ -226,6 +226,29 @@ def test_silence_begins_anew_and_then_ends_the_link() -> None:
     assert "115200 or 38400" in host.hung_up
 
 
+def test_an_end_that_comes_late_does_not_double_the_rounds() -> None:
+    host, _ = started()
+    host.hear(END)
+    assert host.tick(3) == [ASK_VERSION]
+    assert host.hear(END) == []
+    assert host.hear(VERSION) == [WITH_SESSION]
+
+
+def test_a_set_up_that_is_not_answered_is_passed_over() -> None:
+    host = Host(DRIVER)
+    host.open()
+    assert host.tick() == []
+    assert host.tick() == [WITH_SESSION]
+
+
+def test_out_of_step_an_answer_has_to_be_of_a_possible_length() -> None:
+    events = DRIVER.session(Opening()).feed(b"\0" + VERSION + END)
+    assert [event.raw for event in events if not isinstance(event, Rejected)] == [VERSION, END]
+    long = told(frames.VERSION, bytes(20))
+    events = DRIVER.session(Opening()).feed(b"\0" + long + END)
+    assert rejected(events)[0].raw == b"\0" + long
+
+
 def test_a_lost_end_does_not_stop_the_loop() -> None:
     host, _ = started()
     host.hear(END)
@@ -281,6 +304,7 @@ def test_the_emulator_answers_other_hosts_too() -> None:
     assert ask(told(frames.SET_POWER, b"\x14")) == told(frames.SET_POWER, b"\x10")
     assert ask(told(frames.SET_POWER, b"")) == told(frames.SET_POWER, b"\x41")
     assert ask(told(frames.RESET, b"")) == b""
+    assert list(reader.tick(NOON)) == []
     assert ask(build(frames.VERSION, address=2)) == b""
     assert ask(b"\xa0\x03\x01\x72\x00") == b""
     assert ask(told(frames.CYCLE, b"\0")) == told(frames.CYCLE, b"\x41")

@@ -75,6 +75,10 @@ def test_extra_data_of_a_tag_stands_before_its_epc() -> None:
     assert fields(DRIVER, frame)["data"] == "ABC0"
 
 
+def test_what_is_no_tag_has_no_fields() -> None:
+    assert fields(DRIVER, KEEPALIVE) == {}
+
+
 def test_contradictions_and_strangers_are_named() -> None:
     tag_crc = reply(frames.STREAM, TAG[5:-3] + b"\0")
     length = reply(frames.STREAM, TAG[5:28] + b"\x70" + TAG[29:-2])

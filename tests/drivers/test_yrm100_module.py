@@ -57,6 +57,17 @@ def test_commands_are_those_of_the_manual() -> None:
     assert build(M100, COMMAND, frames.SET_POWER, power) == bytes.fromhex("BB00B6000207D08F7E")
 
 
+def test_what_is_no_tag_has_no_fields() -> None:
+    assert fields(DRIVER, NO_TAG) == {}
+
+
+def test_a_slow_answer_is_waited_for_before_the_next_step() -> None:
+    host = settled({"power": 20})
+    assert host.tick() == []
+    assert host.hear(NO_TAG) == []
+    assert host.hear(VERSION) == [bytes.fromhex("BB00B6000207D08F7E")]
+
+
 def test_heads_and_tails_inside_an_epc_end_nothing() -> None:
     chip = "7EBB02AA7EDD7EBB7EBB7E7E"
     sent = Sighting(chip=frames.chip_of(bytes.fromhex(chip)), stamp=0, rssi=-42)
@@ -225,6 +236,17 @@ def test_the_emulator_answers_other_hosts_too() -> None:
     assert list(module.tick(NOON)) == []
     assert ask(frames.STOP) == reply(frames.STOP)
     assert list(module.received(1, MULTI[:-2] + b"\0\x7e", NOON)) == []
+
+
+def test_a_module_made_of_software_goes_on_when_a_host_goes_away() -> None:
+    module = YrmEmulator({})
+    module.connected(1, "main", NOON)
+    module.received(1, MULTI, NOON)
+    module.disconnected(1)
+    assert list(module.received(1, MULTI, NOON)) == []
+    assert list(module.marked("button", NOON)) == []
+    module.connected(2, "main", NOON)
+    assert [out.data for out in module.tick(NOON)] == [NO_TAG]
 
 
 def test_a_tag_nobody_asked_for_is_gone() -> None:
