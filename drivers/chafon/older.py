@@ -250,7 +250,10 @@ def fields_of(raw: bytes) -> Mapping[str, object]:
     """Return the protocol fields of a read whose raw bytes are a frame of its own."""
     if len(raw) != raw[0] + 1 or not wire.is_sound(raw):
         return {}
-    return {"command": f"{raw[2]:02X}", "antenna_byte": raw[4]}
+    fields: dict[str, object] = {"command": f"{raw[2]:02X}"}
+    if raw[2] == LIVE or tags_of(raw, with_rssi=True) is not None:
+        fields["antenna_byte"] = raw[4]
+    return fields
 
 
 def answer(code: int, status: int, data: bytes = b"") -> bytes:

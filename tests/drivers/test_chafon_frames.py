@@ -222,6 +222,7 @@ def test_a_block_out_of_a_longer_frame_has_no_fields_of_its_own() -> None:
     first, second = reads(decoded(DRIVER, tags(block(EPC), block(OTHER))))
     assert fields(DRIVER, first.raw) == fields(DRIVER, second.raw) == {}
     assert fields(DRIVER, tags(block(EPC))) == {"command": "01", "antenna_byte": 1}
+    assert fields(DRIVER, WIRE[0]) == {"command": "01"}
     assert fields(DRIVER, b"\xcf\x00\x00\x01") == {}
 
 
