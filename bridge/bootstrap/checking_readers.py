@@ -1,6 +1,7 @@
 """`chip-bridge check` at the readers: reachable, and what their clocks say."""
 
 import asyncio
+from dataclasses import replace
 
 from bridge.app.clock_words import RIGHT_MS, ahead_ns, clock_words, to_ms
 from bridge.app.config import Config, Loaded, ReaderTable
@@ -95,7 +96,8 @@ def _clock_line(what: str, table: ReaderTable, config: Config, samples: list[Clo
 
 async def _listen(reader: Reader, notebook: _Notebook, state: ReaderState, clock: Clock) -> None:
     """Talk to a reader as the service would, without its memory: no gap is asked for."""
-    session = reader.driver.session(opening_of(reader, None, None))
+    opening = replace(opening_of(reader, None, None), trial=True)
+    session = reader.driver.session(opening)
     transport = await reader.connector.connect()
     connection = Connection(
         session_id=0,

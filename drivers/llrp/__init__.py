@@ -15,7 +15,7 @@ def _example_chip(n: int) -> Chip:
 DRIVER: Final = Driver(
     name="llrp",
     title="Impinj, Zebra and other UHF readers, LLRP",
-    links=(TcpLink(5084),),
+    links=(TcpLink(5084), TcpLink(5085, tls=True)),
     stamp_form=StampForm.UTC,
     resolution_ns=1_000,
     # It cannot be asked, but it tells: with every event, and with reads as they are made.

@@ -35,7 +35,7 @@ class Conversation:
     """
 
     def __init__(self, opening: Opening, options: Options) -> None:
-        self.setup = Setup(options, opening.memory)
+        self.setup = Setup(options, opening.memory, trial=opening.trial)
         self.health = HealthWatch()
         self._options = options
         self._last_stamp = opening.last_stamp

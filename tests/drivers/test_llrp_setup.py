@@ -368,6 +368,21 @@ def test_where_nothing_is_to_be_configured_nothing_is() -> None:
     assert Msg.ENABLE_EVENTS_AND_REPORTS in asked(talk.events)
 
 
+def test_a_check_looks_and_touches_nothing() -> None:
+    talk = Talk({"mode": 77}, trial=True)
+    up_to_rospecs(talk)
+    for _ in range(5):
+        talk.says(message(Msg.KEEPALIVE, 1))
+        talk.waits(1)
+    assert set(asked(talk.events)) == {
+        Msg.GET_READER_CAPABILITIES,
+        Msg.CUSTOM_MESSAGE,
+        Msg.GET_READER_CONFIG,
+        Msg.KEEPALIVE_ACK,
+    }, "what is held back stays in the reader, and nothing is set"
+    assert "RF mode 77" in talk.alarms()["settings"]
+
+
 # -- the link --------------------------------------------------------------------------------------
 
 

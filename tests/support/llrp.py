@@ -63,8 +63,9 @@ class Talk:
         *,
         memory: str | None = None,
         last_stamp: int | None = None,
+        trial: bool = False,
     ) -> None:
-        opening = Opening(options=options or {}, memory=memory, last_stamp=last_stamp)
+        opening = Opening(options=options or {}, memory=memory, last_stamp=last_stamp, trial=trial)
         self.session = DRIVER.session(opening)
         self.now_ns = 5 * NS_PER_S
         self.events: list[Event] = self.session.opened(self.now_ns)
