@@ -303,11 +303,13 @@ class Sighting:
     antenna: int = 1
     rssi: float = -60.0
     seq: int = 1
+    place: str = ""
+    """The location it belongs to, where one connection carries several; empty: the only one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """What an emulator wants done on its sockets."""
+    """What an emulator or an outlet wants done on its sockets."""
 
     data: bytes = b""
     client: int | None = None
@@ -397,9 +399,100 @@ class Emulator(Protocol):
         ...
 
 
+class Outlet(Protocol):
+    """A reader that stands for this box towards scoring software, sans-I/O.
+
+    It has the commands and the record encoder of the `Emulator`, and the journal for a memory:
+    what it says of passages it takes from its `Stand`'s archives by number, so that a client that
+    was away gets what it missed, and the same again after a restart. It starts, stops, sets and
+    erases nothing, whatever a client asks for.
+
+    `now_ns` is this box's clock in the form the `Forward` asks for.
+    """
+
+    @property
+    def handed(self) -> int:
+        """Number of the newest record handed over to anybody; over all archives their sum."""
+        ...
+
+    @property
+    def acknowledged(self) -> int | None:
+        """Number of the record up to which the other side has all; None: it never says."""
+        ...
+
+    def connected(self, client: int, now_ns: int) -> Sequence[Out]:
+        """Somebody is connected, whoever dialled; each `Out` names a client."""
+        ...
+
+    def received(self, client: int, data: bytes, now_ns: int) -> Sequence[Out]:
+        """A client sent bytes."""
+        ...
+
+    def disconnected(self, client: int) -> None:
+        """A client went away."""
+        ...
+
+    def due(self, client: int, now_ns: int) -> bytes:
+        """Return what to send next to a client that has room, b"" if there is nothing for now.
+
+        A page of a few tens of kilobytes at most: called again until nothing comes, whenever an
+        archive has grown, the client has read what it was sent, or time has passed.
+        """
+        ...
+
+    def tick(self, now_ns: int) -> Sequence[Out]:
+        """Let time pass (a few times a second while there are clients): heartbeats."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """What an outlet is told at birth."""
+
+    name: str
+    """What the configuration calls this forward."""
+    places: tuple[str, ...]
+    """The locations whose records it hands over, at least one."""
+    archives: Mapping[str, Archive]
+    """One per location, each with numbers of its own, if the `Forward` wants them `by_place`;
+    else the only value has the records of all."""
+    acknowledged: int = 0
+    """What `Outlet.acknowledged`, or else `handed`, was when it was last written down."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """`[[forward]] options`, already checked."""
+    local: Callable[[int], int]
+    """UTC ns -> wall clock ns of this box's zone."""
+    secret: str | None = None
+    """Password for the other side, where the protocol has a login."""
+
+    @property
+    def archive(self) -> Archive:
+        """The one archive of an outlet that does not want them by place."""
+        return next(iter(self.archives.values()))
+
+
 def no_options(options: Mapping[str, object]) -> list[str]:
     """Return one complaint per key: this driver has no options."""
     return [f"unknown option {key!r}: this driver has none" for key in options]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """How this protocol is spoken towards scoring software."""
+
+    outlet: Callable[[Stand], Outlet]
+    port: int
+    """The usual TCP port."""
+    dials: bool = False
+    """The reader is the one that connects, so we dial as a rule."""
+    stamp_form: StampForm = StampForm.NAIVE
+    """Form of the sightings' stamps in the archives, and of `now_ns`."""
+    names_places: bool = False
+    """Records say which place they are from, so that one forward may serve several locations."""
+    by_place: bool = False
+    """Each place has an archive of its own."""
+    check_options: Callable[[Mapping[str, object]], list[str]] = no_options
+    """Return complaints about `[[forward]] options`; they contain "allowed" and the names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -433,6 +526,8 @@ class Driver:
     cannot be asked: a dead link is then noticed by the kernel alone."""
     check_options: Callable[[Mapping[str, object]], list[str]] = no_options
     """Return complaints about `[[reader]] options`, empty if all is well."""
+    forward: Forward | None = None
+    """How this box can be such a reader to others; None: it cannot."""
     source: str = ""
     """Where the facts come from."""
 
@@ -451,6 +546,7 @@ __all__ = [
     "Emulator",
     "Event",
     "FileLink",
+    "Forward",
     "GpioLink",
     "Hangup",
     "Kept",
@@ -460,6 +556,7 @@ __all__ = [
     "MqttLink",
     "Opening",
     "Out",
+    "Outlet",
     "PassiveSession",
     "Read",
     "Reason",
@@ -471,6 +568,7 @@ __all__ = [
     "Shelf",
     "Sighting",
     "StampForm",
+    "Stand",
     "Status",
     "TcpLink",
     "UtcNs",
