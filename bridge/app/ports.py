@@ -134,6 +134,17 @@ class Journal(Protocol):
         """Yield rows in id order without holding more than a page of them in memory."""
         ...
 
+    def read_spans(self, first_id: int = 0) -> Iterator[tuple[int, int, int]]:
+        """Yield (id of the first, session, how many) of READ rows with ids in a row, in id order.
+
+        Much cheaper than the rows themselves; nothing before `first_id`.
+        """
+        ...
+
+    def reads_in(self, first_id: int, sessions: Sequence[int]) -> Iterator[EventRow]:
+        """Yield the READ rows of these sessions in id order, from `first_id` on."""
+        ...
+
     def reads_of(self, chips: Sequence[str]) -> list[EventRow]:
         """Return every READ row of these exact chip texts, those not yet durable included."""
         ...

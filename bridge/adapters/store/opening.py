@@ -21,6 +21,7 @@ from bridge.adapters.store.roster import RosterPart
 from bridge.adapters.store.runs import RUN, chips_of
 from bridge.adapters.store.salvage import News
 from bridge.adapters.store.schema import FLOOR_NOTE, UUID_NOTE
+from bridge.adapters.store.spans import SpanPart
 from bridge.adapters.store.writer import Access
 from bridge.app.ports import Clock, Kind
 from bridge.errors import JournalError
@@ -31,7 +32,9 @@ _OVERLAP_IDS = 1024
 _PAGE = 512
 
 
-class SqliteStore(JournalPart, MarkPart, RosterPart, PostPart, RemotePart, NotePart, RestorePart):
+class SqliteStore(
+    JournalPart, SpanPart, MarkPart, RosterPart, PostPart, RemotePart, NotePart, RestorePart
+):
     """`ports.Store`: one race's durable memory. Use from one event loop only."""
 
     def __init__(self, core: Core, numbers: Numbers, lock: StoreLock, news: News) -> None:
