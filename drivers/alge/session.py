@@ -5,6 +5,7 @@ memory, after a gap) and, where the cable is ours, ``CHK1``. Never sent: ``CLR``
 which delete times, and whatever else changes a setting.
 """
 
+from collections import deque
 from typing import Final
 
 from bridge.domain.reads import NS_PER_S, Read
@@ -40,6 +41,7 @@ _TRIES: Final = 3
 _MOST_REPAIRS: Final = 20
 _MOST_CLEARED: Final = 5
 _NOISY: Final = 5
+_INTERLEAVED: Final = 4
 _HOUR_NS: Final = 3600 * NS_PER_S
 _MUTE: Final = (
     "The timer answers no questions: its impulses are taken, but those made while the link is down "
@@ -60,7 +62,8 @@ class AlgeSession:
         self._dumping = self._repair = self._told_mute = False
         self._tries = self._repairs = 0
         self._now_ns = self._asked_ns = 0
-        self._last_in_dump: int | None = None
+        self._in_dump: deque[int] = deque(maxlen=_INTERLEAVED)
+        """The last stamps of the dump; live impulses come between its lines."""
         self._cleared: list[str] = []
         self._damaged: int | None = 0
         """Lines not understood since the connection began; None once one was."""
@@ -111,7 +114,7 @@ class AlgeSession:
 
     def _dump(self) -> list[Event]:
         self._dumping, self._repair = True, False
-        self._last_in_dump = None
+        self._in_dump.clear()
         self._asked_ns = self._now_ns
         return [Send(DUMP)]
 
@@ -129,8 +132,13 @@ class AlgeSession:
                     "missing. Compare with the timer's own list",
                 )
             ]
-        due = self._repair and not self._dumping and waited_ns >= _REPAIR_NS
-        if due and self._repairs < _MOST_REPAIRS and self._options.backfill != "never":
+        due = self._repair and self._damaged is None and waited_ns >= _REPAIR_NS
+        if (
+            due
+            and not self._dumping
+            and self._repairs < _MOST_REPAIRS
+            and self._options.backfill != "never"
+        ):
             self._repairs += 1
             return self._dump()
         return []
@@ -147,7 +155,8 @@ class AlgeSession:
             case Read(stamp=stamp) | Marker(stamp=stamp):
                 return self._impulse(stamp)
             case Rejected():
-                self._repair = event.reason is not Reason.FIELD  # the memory has the line unhurt
+                # The memory has the line unhurt, unless the timer means it so.
+                self._repair = self._repair or event.reason is not Reason.FIELD
                 return self._not_understood()
             case Status():
                 return self._answered()
@@ -179,8 +188,9 @@ class AlgeSession:
         events = self._understood()
         if self._dumping:
             self._asked_ns = self._now_ns
-            before, self._last_in_dump = self._last_in_dump, stamp
-            if before is not None and stamp < before - _HOUR_NS:
+            before = min(self._in_dump, default=stamp)
+            self._in_dump.append(stamp)
+            if stamp < before - _HOUR_NS:
                 text = (
                     "the timer's memory goes back over a midnight: impulses of an earlier day look "
                     "like today's. Mark those that count as `ignore`, and clear the memory before "

@@ -116,6 +116,26 @@ def test_a_memory_of_two_days_is_told() -> None:
     assert "earlier day" in (alarms(events)["old_memory"] or "")
 
 
+def test_a_live_impulse_between_the_lines_of_a_dump_is_no_second_day() -> None:
+    session, _ = open_session(DRIVER, memory="seen")
+    hours = (b"09:00", b"12:00", b"09:01", b"12:01", b"09:02")
+    lines = [b" 0001 C1  %b:00.0000 00\r" % hour for hour in hours]
+    events = session.feed(b"".join(lines) + b"  ALGE-TIMING\r")
+    assert len(reads(events)) == 5
+    assert "old_memory" not in alarms(events)
+
+
+def test_a_line_that_is_meant_so_does_not_cancel_a_repair() -> None:
+    session, _ = open_session(DRIVER)
+    session.feed(b"NSF V 1\r 0001 C1  10:04:55.6#13 00\r 0001 C1  27:04:55.6513 00\r")
+    events = [
+        e
+        for second in range(1, 70)
+        for e in (*session.tick(START + second * S), *session.feed(b"NSF V 1\r"))
+    ]
+    assert sent(events).count(b"RSM\r") == 1
+
+
 def test_nothing_that_deletes_or_sets_is_ever_sent() -> None:
     pair = Loopback(DRIVER, options={"checksum": True, "backfill": "all"})
     for _ in range(3):
