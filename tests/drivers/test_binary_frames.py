@@ -4,7 +4,7 @@ import re
 from time import process_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bridge.driver_api import Reason
@@ -124,7 +124,12 @@ def test_good_frames_behind_any_damage_come_in_the_end(damage: bytes, data: byte
     for _ in range(2):
         buffer.doubt()
     pieces += buffer.feed(b"")
-    assert wanted in good(pieces) or any(wanted in raw for raw in good(pieces))
+    start = 0
+    for piece in pieces:
+        # Damage whose check comes out right together with the bytes behind it cannot be told apart.
+        assume(piece.damage or not start < len(damage) < start + len(piece.raw))
+        start += len(piece.raw)
+    assert wanted in good(pieces)
 
 
 def test_a_false_length_holds_nothing_back_that_is_whole() -> None:
