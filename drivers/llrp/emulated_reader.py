@@ -40,6 +40,8 @@ class Setup:
         omit_unchanged: An antenna that is the same as in the last report is left out.
         wrong_ids: Responses carry an id of their own.
         empty_reports: An empty report comes with each one that has a tag.
+        early: Chips that cross before the first inventory of all are reported when it begins, so
+            that a recording loses none of its first lines; a real reader does not see them.
     """
 
     vendor: str = "impinj"
@@ -51,10 +53,10 @@ class Setup:
     omit_unchanged: bool = False
     wrong_ids: bool = False
     empty_reports: bool = False
+    early: bool = True
 
 
-_DEFAULT: Final = Setup()
-_SWITCHES: Final = ("hold", "epc_data", "omit_unchanged", "wrong_ids", "empty_reports")
+_SWITCHES: Final = ("hold", "epc_data", "omit_unchanged", "wrong_ids", "empty_reports", "early")
 _BOUNDS: Final = {"buffer": (1, 10_000_000), "antennas": (1, 64)}
 _CHOICES: Final = {"vendor": tuple(VENDORS), "clock": CLOCKS}
 
@@ -194,6 +196,7 @@ class EmulatedReader:
         holds: Events and reports are held back on the next connection.
         state_value: Changes whenever configuration or ROSpecs do.
         overflowed: Reads were lost, and nobody has been told yet.
+        early: Chips that cross before the first inventory; None once it has begun.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -208,6 +211,7 @@ class EmulatedReader:
         self.state_value = 0x7857_9900
         self.overflowed = False
         self.buffer: deque[bytes] = deque()
+        self.early: deque[Sighting] | None = deque(maxlen=setup.buffer) if setup.early else None
         self._booted_ns: int | None = None
         self._antenna: int | None = None
         """Of the last report."""

@@ -139,22 +139,28 @@ class LlrpEmulator:
 
     def sighted(self, sighting: Sighting) -> Sequence[Out]:
         """Read a tag, if a ROSpec is active; report it, or keep it for whoever comes."""
-        stamped = replace(sighting, stamp=self.reader.stamp(sighting.stamp))
-        found = self.reader.read(stamped)
+        if self.reader.early is not None:
+            self.reader.early.append(sighting)
+            return []
+        return self._said(self._read(sighting))
+
+    def _read(self, sighting: Sighting) -> list[bytes]:
+        """Return the reports that a sighting completes; keep it where nobody takes any."""
+        found = self.reader.read(replace(sighting, stamp=self.reader.stamp(sighting.stamp)))
         if found is None:
             return []
         data, every = found
         if self._client is None or self._client.holding:
             self.reader.keep(data)
-            return self._said(self._warning())
+            return self._warning()
         self._parts.append(data)
-        if every and len(self._parts) >= every:
-            said = [self._report(b"".join(self._parts))]
-            if self.reader.setup.empty_reports:
-                said.append(self._report(b""))
-            self._parts.clear()
-            return self._said(said)
-        return []
+        if not every or len(self._parts) < every:
+            return []
+        said = [self._report(b"".join(self._parts))]
+        if self.reader.setup.empty_reports:
+            said.append(self._report(b""))
+        self._parts.clear()
+        return said
 
     def marked(self, name: str, stamp: int) -> Sequence[Out]:  # noqa: ARG002
         """Close the contact at the first input for a moment, whatever it is called."""
@@ -226,7 +232,12 @@ class LlrpEmulator:
 
     def _began(self, spec: RoSpec) -> list[bytes]:
         self.reader.start(spec, self._now_ns)
-        return self._event(_ROSPEC_EVENT, tlv(Par.RO_EVENT, u8(0), u32(spec.number), u32(0)))
+        event = tlv(Par.RO_EVENT, u8(0), u32(spec.number), u32(0))
+        said = self._event(_ROSPEC_EVENT, event)
+        early, self.reader.early = self.reader.early or (), None
+        for sighting in early:
+            said += self._read(sighting)
+        return said
 
     def _ended(self, spec: RoSpec) -> list[bytes]:
         self.reader.stop(spec)

@@ -94,7 +94,7 @@ def test_it_speaks_first_and_admits_one_client_only() -> None:
 
 
 def test_nothing_is_read_before_a_rospec_runs() -> None:
-    reader = LlrpEmulator({})
+    reader = LlrpEmulator({"early": False})
     client = Client(reader)
     assert client.sees() == b""
     assert client.does(Msg.ADD_ROSPEC, rospec()) == 0
@@ -111,6 +111,19 @@ def test_nothing_is_read_before_a_rospec_runs() -> None:
     assert client.does(Msg.DELETE_ROSPEC, u32(9)) != 0
     assert client.does(Msg.DELETE_ROSPEC, u32(0)) == 0
     assert rospecs_of(client.asks(message(Msg.GET_ROSPECS, 1))[HEADER_LEN:]) == {}
+
+
+def test_a_recording_loses_none_of_its_first_lines() -> None:
+    reader = LlrpEmulator({})
+    client = Client(reader)
+    assert [client.sees(number) for number in (1, 2, 3)] == [b""] * 3
+    client.does(Msg.ADD_ROSPEC, rospec())
+    client.does(Msg.ENABLE_ROSPEC, u32(1))
+    assert tags_in(client.asks(message(Msg.START_ROSPEC, 1, u32(1)))) == 3
+    client.does(Msg.STOP_ROSPEC, u32(1))
+    assert client.sees(4) == b""
+    client.does(Msg.ENABLE_ROSPEC, u32(1))
+    assert tags_in(client.asks(message(Msg.START_ROSPEC, 1, u32(1)))) == 0
 
 
 def test_a_rospec_may_begin_by_itself_and_end_by_itself() -> None:

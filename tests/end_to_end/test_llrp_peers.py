@@ -7,6 +7,7 @@ a lost connection and answers ENABLE_EVENTS_AND_REPORTS with an error; real ones
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from llrpkit.client import LLRPClient, check_status
@@ -17,10 +18,15 @@ from llrpkit.inventory import build_rospec
 from llrpkit.protocol import enums, messages, params
 from llrpkit.reader import Reader
 
+from bridge.adapters.config_files import load_config
 from bridge.adapters.emulator_host import EmulatorHost
 from bridge.adapters.system_clock import SystemClock
+from bridge.app.registry import Registry
+from bridge.bootstrap.checking import run_checks
+from bridge.domain.clocks import ClockTrack
 from bridge.domain.reads import NS_PER_S, StampForm
 from bridge.driver_api import Clock, Marker, Rejected, Sighting, Status
+from drivers import BUILTIN
 from drivers.llrp import DRIVER
 from drivers.llrp.emulator import LlrpEmulator
 from tests.support.llrp import wired
@@ -28,6 +34,18 @@ from tests.support.store import until
 
 EPC_96 = bytes.fromhex("E2000017010B016210000001")
 EPC_128 = bytes.fromhex("300833B2DDD906C0000000000ABBCCDD")
+CHECKED = """
+[bridge]
+site = "box"
+timezone = "UTC"
+data_dir = "data"
+
+[[reader]]
+name = "mat"
+driver = "llrp"
+location = "finish"
+url = "tcp://127.0.0.1:{port}"
+"""
 TAGS = [EmulatedTag(EPC_96, antennas=(1, 2)), EmulatedTag(EPC_128, antennas=(3,))]
 
 
@@ -130,16 +148,20 @@ class Served:
         self.host = EmulatorHost(self.reader, SystemClock())
         self.port = 0
         self._crossings = 0
+        self.crossed: dict[str, int] = {}
+        """Chip -> when it crossed, by the host."""
 
     async def crosses(self) -> None:
         """Let chips cross, twenty a second."""
         while True:
             self._crossings += 1
             number = self._crossings
+            chip, now_ns = DRIVER.example_chip(number), self.host.now_ns
+            self.crossed[chip] = now_ns
             await self.host.sight(
                 Sighting(
-                    chip=DRIVER.example_chip(number),
-                    stamp=self.host.now_ns,
+                    chip=chip,
+                    stamp=now_ns,
                     antenna=1 + number % 4,
                     rssi=-55.25,
                     seq=number,
@@ -245,3 +267,37 @@ async def test_nothing_is_lost_while_the_link_is_down() -> None:
         assert numbers == list(range(numbers[0], numbers[-1] + 1))
         told = [event for event in again.book.kept if isinstance(event, Status | Clock)]
         assert told, "it was not set up anew, and health came all the same"
+
+
+@pytest.mark.parametrize("clock", ["utc", "uptime"])
+async def test_reads_are_placed_in_time_whatever_the_readers_clock_counts(clock: str) -> None:
+    async with our_reader(clock=clock) as served, wired(served.port) as wire:
+        await until(lambda: len(wire.book.reads) >= 20)
+    track = ClockTrack()
+    for sample in wire.book.samples:
+        track.add(
+            host_ns=sample.utc_ns,
+            rtt_ns=sample.rtt_ns,
+            stamp=sample.stamp,
+            form=sample.form,
+            step=sample.step,
+        )
+    now_ns = SystemClock().utc_ns()
+    placed = [track.correct(read.stamp, int(read.form), now_ns) for read in wire.book.reads]
+    crossed = [served.crossed[read.chip] for read in wire.book.reads]
+    for at, truth in zip(placed, crossed, strict=True):
+        assert at is not None
+        assert abs(at - truth) < NS_PER_S // 10
+
+
+async def test_a_check_leaves_a_reader_as_it_is(tmp_path: Path) -> None:
+    async with our_reader() as served:
+        config = tmp_path / "bridge.toml"
+        config.write_text(CHECKED.format(port=served.port))
+        drivers = Registry(BUILTIN)
+        loaded = load_config(config, {}, drivers)
+        lines = await run_checks(loaded, drivers, {}, SystemClock())
+        [said] = [line for line in lines if line.what == "reader mat"]
+        assert (said.verdict, said.text) == ("go", "reachable; its clock is right")
+        assert served.reader.reader.rospecs == {}
+        assert served.reader.reader.keepalive_ms == 0
