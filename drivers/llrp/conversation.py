@@ -10,6 +10,7 @@ from drivers.llrp.health import HealthWatch
 from drivers.llrp.notices import Notice
 from drivers.llrp.options import Options
 from drivers.llrp.setup import Setup, Step
+from drivers.llrp.wire import ZEBRA
 
 GREETING_NS: Final = 5 * NS_PER_S
 """The reader speaks first; one that does not within this is none, or is taken."""
@@ -24,6 +25,8 @@ SILENT_IN_SETUP_NS: Final = 9 * NS_PER_S
 HEALTH_NS: Final = 60 * NS_PER_S
 RETRY_NS: Final = 30 * NS_PER_S
 _BACK_NS: Final = NS_PER_S
+_ENOUGH_BACKS: Final = 3
+_URGENT: Final = 2
 
 
 class Conversation:
@@ -43,17 +46,21 @@ class Conversation:
         self._now_ns = 0
         self._since_ns = 0
         """Since when the present step of the setup has been waited for."""
-        self._step = Step.GREETING
+        self._awaited = (Step.GREETING, 0)
         self._heard_ns = 0
         self._heard = False
         self._asked_ns = 0
         self._health_ns = 0
         self._retry_ns = 0
+        self._fetched = 0
+        """Reads since a Zebra's store was emptied."""
         self._reports = False
         """Whether reports came since the last tick."""
         self._live_from: tuple[StampForm, int] | None = None
         """Stamp of the greeting: what was read later was not held back."""
         self._newest: int | None = None
+        self._backs = 0
+        """Samples in a row that lie before the newest read."""
         self._sample_due = False
         self._operating: bool | None = None
         """What was told of it last."""
@@ -123,6 +130,7 @@ class Conversation:
     def reported(self, events: list[Event]) -> list[Event]:
         """Take note of reads; now and then make the newest one tell the reader's time."""
         self._reports = True
+        self._fetched += len(events)
         if not self._sample_due:
             return []
         newest = next((event for event in reversed(events) if isinstance(event, Read)), None)
@@ -130,6 +138,7 @@ class Conversation:
             return []
         if self._newest is not None and newest.stamp < self._newest - _BACK_NS:
             return self._went_back(newest)
+        self._backs = 0
         if not self.is_live(newest.form, newest.stamp):
             return []
         self._sample_due = False
@@ -137,10 +146,17 @@ class Conversation:
         return [Clock(b"", newest.stamp, newest.form, asked=False, live=True)]
 
     def _went_back(self, read: Read) -> list[Event]:
-        """Take in that the reader's clock was set back in the middle of a connection."""
+        """Take in that the clock was set back, once all reads of some seconds say so.
+
+        Single ones may be old: fetched by GET_REPORT, or the first of several put into one report.
+        """
+        self._sample_due = False
+        self._backs += 1
+        if self._backs < _ENOUGH_BACKS:
+            return []
         before, self._newest = self._newest, read.stamp
         self._live_from = (read.form, read.stamp)
-        self._sample_due = False
+        self._backs = 0
         return [
             ClockStep(b"", before, read.stamp, "its reads went back in time"),
             Clock(b"", read.stamp, read.form, asked=False, live=True),
@@ -182,8 +198,8 @@ class Conversation:
         self._sample_due = True
         if self._heard:
             self._heard_ns, self._heard = now_ns, False
-        if self.setup.step is not self._step:
-            self._step, self._since_ns = self.setup.step, now_ns
+        if self.setup.awaited != self._awaited:
+            self._awaited, self._since_ns = self.setup.awaited, now_ns
         events: list[Event] = [*self.health.tick(now_ns), *self._watch()]
         reports, self._reports = self._reports, False
         if any(isinstance(event, Hangup) for event in events):
@@ -208,7 +224,7 @@ class Conversation:
             case Step.GREETING:
                 return []
             case Step.DONE:
-                return self._polls()
+                return [*self._purges(reports=reports), *self._polls()]
             case Step.DRAIN:
                 done = waited_ns > 0 and not reports
                 return self.setup.drained() if done or waited_ns >= DRAIN_NS else []
@@ -217,6 +233,20 @@ class Conversation:
                 return [*self.setup.gave_no_answer(), *self._conditions()]
             case _:
                 return []
+
+    def _purges(self, *, reports: bool) -> list[Event]:
+        """Empty a Zebra's store where we are told to: when it is full it reports no more.
+
+        Everything in it has been reported by then. A pause between reads is waited for, as long
+        as there is time.
+        """
+        every = self._options.purge_every
+        if every is None or self.setup.reader.vendor != ZEBRA or self._fetched < every:
+            return []
+        if reports and self._fetched < _URGENT * every:
+            return []
+        self._fetched = 0
+        return [self.setup.purge()]
 
     def _polls(self) -> list[Event]:
         """Ask for health now and then, and anything at all of a reader that has gone quiet."""

@@ -14,9 +14,11 @@ from drivers.llrp.wire import (
     HEADER_LEN,
     IMPINJ,
     TYPE_BITS,
+    ZEBRA,
     Impinj,
     Msg,
     Par,
+    Zebra,
     message,
     number,
     params,
@@ -364,8 +366,11 @@ class LlrpEmulator:
         return []
 
     def _custom(self, body: bytes, identity: int) -> list[bytes]:
-        known = (number(body, 0, 4), number(body, 4, 1)) == (IMPINJ, Impinj.ENABLE_EXTENSIONS)
-        if not known or self.reader.setup.vendor != "impinj":
+        vendor, asked = self.reader.setup.vendor, (number(body, 0, 4), number(body, 4, 1))
+        if vendor == "zebra" and asked == (ZEBRA, Zebra.PURGE_TAGS):
+            self.reader.buffer.clear()
+            return []  # what a real one answers is not known
+        if vendor != "impinj" or asked != (IMPINJ, Impinj.ENABLE_EXTENSIONS):
             words = "no such extension"
             said = answers.status(_UNSUPPORTED_MESSAGE, words)
             return [message(Msg.ERROR_MESSAGE, identity, said)]

@@ -30,6 +30,7 @@ class Options:
         phase: Ask Impinj readers for the RF phase of each read.
         doppler: Ask them for its Doppler shift.
         tid: Ask them for the tag's TID.
+        purge_every: Reads after which a Zebra's store is emptied; None: never.
         gun_gpi: The input that is the gun; None: any.
         gun_edge: Level after the edge that is the gun.
     """
@@ -45,6 +46,7 @@ class Options:
     phase: bool = False
     doppler: bool = False
     tid: bool = False
+    purge_every: int | None = None
     gun_gpi: int | None = None
     gun_edge: int = 1
 
@@ -65,6 +67,7 @@ def parse(options: Mapping[str, object]) -> Options:
         phase=options.get("phase") is True,
         doppler=options.get("doppler") is True,
         tid=options.get("tid") is True,
+        purge_every=_whole(options.get("purge_every")),
         gun_gpi=_whole(options.get("gun_gpi")),
         gun_edge=EDGES[str(options.get("gun_edge", "rising"))],
     )
@@ -136,6 +139,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "mode": _between(0, _MOST_U16),
     "search": _among(SEARCHES),
     "population": _between(1, _MOST_U16),
+    "purge_every": _between(10_000, 5_000_000),
     "gun_gpi": _between(1, 64),
     "gun_edge": _among(EDGES),
 }

@@ -9,7 +9,20 @@ from typing import Final
 
 from drivers.llrp.facts import Capabilities
 from drivers.llrp.options import Options
-from drivers.llrp.wire import IMPINJ, Impinj, Msg, Par, custom, message, tlv, u8, u16, u32
+from drivers.llrp.wire import (
+    IMPINJ,
+    ZEBRA,
+    Impinj,
+    Msg,
+    Par,
+    Zebra,
+    custom,
+    message,
+    tlv,
+    u8,
+    u16,
+    u32,
+)
 
 ROSPEC_ID: Final = 14_150
 KEEPALIVE_MS: Final = 2_000
@@ -66,7 +79,14 @@ def set_config(number: int, reader: Capabilities) -> bytes:
         parts.append(tlv(Par.EVENTS_AND_REPORTS, u8(_ON)))
     if reader.is_impinj:
         parts.append(custom(IMPINJ, Impinj.LINK_MONITOR, u16(1), u16(LINK_DOWN_AFTER)))
+    if reader.vendor == ZEBRA:  # its tag filter would hold back what it has reported before
+        parts.append(custom(ZEBRA, Zebra.TAG_FILTER, bytes(4)))
     return message(Msg.SET_READER_CONFIG, number, b"".join(parts))
+
+
+def purge_tags(number: int) -> bytes:
+    """Empty a Zebra's store of tags, as grecaun/chronokeep-portal does."""
+    return message(Msg.CUSTOM_MESSAGE, number, u32(ZEBRA) + u8(Zebra.PURGE_TAGS) + u8(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from drivers.llrp import facts, options
 from drivers.llrp.conversation import Conversation
 from drivers.llrp.decoder import Decoder, Message
 from drivers.llrp.notices import ADMITTED, Notice, notice
-from drivers.llrp.wire import IMPINJ, Msg, message, number, outcome
+from drivers.llrp.wire import IMPINJ, ZEBRA, Msg, message, number, outcome
 
 REPEAT_NS: Final = 2 * NS_PER_S
 """A contact bounces; edges within this after a gun are no further one."""
@@ -32,8 +32,8 @@ _CUSTOM_HEAD: Final = 5
 class LlrpSession(PassiveSession):
     """Decode a reader's messages and, once `opened`, converse with it.
 
-    Never opened, it only decodes. It never resets a reader, never purges its memory, and deletes
-    no ROSpec but its own unless told to.
+    Never opened, it only decodes. It never resets a reader, and neither purges its memory nor
+    deletes a ROSpec that is not its own unless told to.
     """
 
     def __init__(self, opening: Opening) -> None:
@@ -180,7 +180,7 @@ def _control(told: Message) -> Kept:
     body = told.body
     if told.kind == Msg.CUSTOM_MESSAGE:
         vendor, subtype = number(body, 0, 4), number(body, 4, 1)
-        if vendor != IMPINJ:
+        if vendor not in (IMPINJ, ZEBRA):
             return Rejected(told.raw, Reason.UNKNOWN, f"message {subtype} of vendor {vendor}")
         went = outcome(body[_CUSTOM_HEAD:])
         return Control(told.raw, name, {"subtype": subtype, "status": went.code})

@@ -118,6 +118,11 @@ class Setup:
         self._configs: list[Capabilities] = []
         self._fingerprint = 0
 
+    @property
+    def awaited(self) -> tuple[Step, int]:
+        """What is being waited for: the step, and the id of its request (0: none)."""
+        return self.step, self._ask.number if self._ask else 0
+
     # -- what comes in -----------------------------------------------------------------------------
 
     def begin(self) -> list[Event]:
@@ -133,6 +138,11 @@ class Setup:
         """Ask for configuration beside everything else; the answer is no part of the setup."""
         self._number += 1
         return Send(orders.get_config(self._number, what))
+
+    def purge(self) -> Send:
+        """Let a Zebra forget what it has reported."""
+        self._number += 1
+        return Send(orders.purge_tags(self._number))
 
     def awaits(self, kind: int, number: int) -> bool:
         """Say whether a response belongs to the request in hand: by its id, or by its type.

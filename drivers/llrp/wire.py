@@ -136,6 +136,13 @@ class Impinj(IntEnum):
     DOPPLER = 68
 
 
+class Zebra(IntEnum):
+    """Subtypes of vendor 161."""
+
+    PURGE_TAGS = 3
+    TAG_FILTER = 255
+
+
 TV_SIZES: Final = {
     1: 2, 2: 8, 3: 8, 4: 8, 5: 8, 6: 1, 7: 2, 8: 2, 9: 4, 10: 2, 11: 2, 12: 2, 13: 12, 14: 2,
     15: 2, 16: 4, 17: 2, 18: 4, 19: 2, 20: 2,

@@ -195,14 +195,29 @@ def test_a_clock_set_back_in_the_middle_is_noticed_by_its_reads() -> None:
     talk.says(greeting())
     talk.waits(1)
     talk.says(read_at(START_NS + 100 * NS_PER_S))
+    for second in (40, 41):
+        talk.waits(1)
+        [read] = talk.says(read_at(START_NS + second * NS_PER_S))
+        assert isinstance(read, Read)
     talk.waits(1)
-    [read, step, clock] = talk.says(read_at(START_NS + 40 * NS_PER_S))
-    assert isinstance(read, Read)
+    [_, step, clock] = talk.says(read_at(START_NS + 42 * NS_PER_S))
     assert isinstance(step, ClockStep)
-    assert (step.before, step.after) == (START_NS + 100 * NS_PER_S, START_NS + 40 * NS_PER_S)
+    assert (step.before, step.after) == (START_NS + 100 * NS_PER_S, START_NS + 42 * NS_PER_S)
     assert isinstance(clock, Clock)
     talk.waits(1)
-    assert not [e for e in talk.says(read_at(START_NS + 41 * NS_PER_S)) if isinstance(e, ClockStep)]
+    assert not [e for e in talk.says(read_at(START_NS + 43 * NS_PER_S)) if isinstance(e, ClockStep)]
+
+
+def test_single_old_reads_are_no_step_of_the_clock() -> None:
+    talk = Talk()
+    talk.says(greeting())
+    told: list[Event] = []
+    for second in range(1, 30):
+        talk.waits(1)
+        old = START_NS - 60 * NS_PER_S if second % 3 else START_NS + second * NS_PER_S
+        told += talk.says(read_at(old))
+    assert not [event for event in told if isinstance(event, ClockStep)]
+    assert len(clocks(told)) == 9
 
 
 def test_a_reader_without_a_real_time_clock_is_read_by_its_uptime() -> None:

@@ -383,6 +383,36 @@ def test_a_check_looks_and_touches_nothing() -> None:
     assert "RF mode 77" in talk.alarms()["settings"]
 
 
+ZEBRA = {"vendor": "zebra"}
+
+
+@pytest.mark.parametrize(
+    ("options", "emulator_options", "purges"),
+    [({"purge_every": 10_000}, ZEBRA, 2), ({}, ZEBRA, 0), ({"purge_every": 10_000}, {}, 0)],
+)
+def test_a_zebra_is_purged_where_told_to_and_in_a_pause(
+    options: dict[str, object], emulator_options: dict[str, object], purges: int
+) -> None:
+    line = Line(options=options, emulator_options=emulator_options)
+    line.plug()
+    line.wait(10)
+    before = len(line.events)
+    for second in range(26):
+        for number in range(1_000):
+            chip, stamp = DRIVER.example_chip(number), line.now_ns + number
+            line.sight(Sighting(chip=chip, stamp=stamp, seq=number))
+        line.wait(2 if second in (10, 21) else 1, step_s=1)
+        if second == 5:
+            assert Msg.CUSTOM_MESSAGE not in line.sent(before)
+    assert line.sent(before).count(Msg.CUSTOM_MESSAGE) == purges
+    assert len(line.reads) == 26_000
+
+
+def test_a_zebras_tag_filter_is_switched_off() -> None:
+    config = orders.set_config(1, facts.Capabilities(vendor=161))
+    assert config.endswith(bytes.fromhex("03ff0010000000a1000000ff00000000"))
+
+
 # -- the link --------------------------------------------------------------------------------------
 
 

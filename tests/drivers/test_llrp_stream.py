@@ -244,7 +244,7 @@ def test_a_wrong_length_costs_no_more_than_its_own_frame(wrong: int) -> None:
 
 def test_an_unknown_message_is_skipped_by_its_length() -> None:
     unknown = message(900, 4, report(tag(seen(1))))  # what is in it is not ours to read
-    foreign = message(Msg.CUSTOM_MESSAGE, 5, b"\x00\x00\x00\xa1\x09abc")
+    foreign = message(Msg.CUSTOM_MESSAGE, 5, b"\x00\x00\x00\xa2\x09abc")
     events, _ = fed(unknown, report(tag(seen(2))), foreign, report(tag(seen(3))))
     assert [type(event) for event in events] == [Rejected, Read, Rejected, Read]
     rejected = [event for event in events if isinstance(event, Rejected)]
