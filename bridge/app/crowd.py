@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from bridge.app.link import Connection, Desk, ReaderState
+from bridge.app.pace import Pace
 from bridge.app.ports import Clock, ClockSample, Transport
 from bridge.domain.reads import NS_PER_S
 from bridge.driver_api import Kept, Session
@@ -88,6 +89,7 @@ class Crowd:
         clock: Clock,
         state: ReaderState,
         coalesce: bool,
+        pace: Pace | None,
     ) -> None:
         """`session` makes one from the newest memory; `session_id` opens it in the journal."""
         self._connect = connect
@@ -98,6 +100,7 @@ class Crowd:
         self._clock = clock
         self._state = state
         self._coalesce = coalesce
+        self._pace = pace
         self._members: set[Member] = set()
         self._left = asyncio.Event()
         self._left_ns = clock.boot_ns()
@@ -175,6 +178,7 @@ class Crowd:
             clock=self._clock,
             state=state,
             coalesce=self._coalesce,
+            pace=self._pace,
         ).run()
 
     async def _watch(self) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, cast
 import structlog
 
 from bridge.app.one_way import DELAY_NS, LeastDelay
+from bridge.app.pace import Pace
 from bridge.app.ports import Clock as HostClock
 from bridge.app.ports import ClockSample, Transport
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Read
@@ -137,6 +138,7 @@ class Connection:
         clock: HostClock,
         state: ReaderState,
         coalesce: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         self._id = session_id
         self._session = session
@@ -146,6 +148,7 @@ class Connection:
         self._clock = clock
         self._state = state
         self._coalesce = coalesce
+        self._pace = pace
         self._outgoing: asyncio.Queue[tuple[Awaitable[None] | None, Send]] = asyncio.Queue()
         self._dialling: dict[str, list[Send]] = {}
         """What waits for a channel that is being dialled."""
@@ -227,8 +230,11 @@ class Connection:
             utc_ns = self._clock.utc_ns()
             if channel == MAIN:
                 self._state.last_byte_ns = utc_ns
-            self._handle(self._feed(data, channel), utc_ns, boot_ns)
+            events = self._feed(data, channel)
+            self._handle(events, utc_ns, boot_ns)
             await self._desk.room()
+            if self._pace is not None and (pause_s := self._pace.pause_s(len(events), boot_ns)):
+                await self._clock.sleep(pause_s)
             if self._coalesce and boot_ns - previous < 2 * COALESCE_S * NS_PER_S:
                 await self._clock.sleep(COALESCE_S)
             previous = boot_ns

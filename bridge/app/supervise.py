@@ -9,6 +9,7 @@ import structlog
 
 from bridge.app.crowd import Crowd
 from bridge.app.link import Connection, Desk, Dialler, ReaderState
+from bridge.app.pace import Pace
 from bridge.app.ports import Clock, Transport
 from bridge.app.receipts import ReceiptDesk, Replaying, unpacked
 from bridge.driver_api import Driver, Opening
@@ -75,6 +76,8 @@ class Reader:
     host: str = ""
     target: str = ""
     password: str | None = field(default=None, repr=False)
+    pace: Pace | None = None
+    """How fast it is listened to; None: as fast as it speaks."""
     sources: tuple[str, ...] = ()
     """Places on this connection, as the reader names them."""
 
@@ -161,6 +164,7 @@ async def _converse(
         clock=clock,
         state=state,
         coalesce=reader.coalesce,
+        pace=reader.pace,
     ).run()
 
 
@@ -188,6 +192,7 @@ def _crowd(reader: Reader, desk: FrontDesk, clock: Clock, state: ReaderState) ->
         clock=clock,
         state=state,
         coalesce=reader.coalesce,
+        pace=reader.pace,
     )
 
 

@@ -87,6 +87,8 @@ class Core:
     """Where participants come from, if it is a file."""
     on_zone: Callable[[ZoneInfo], None] = lambda _: None
     """Told when the race's zone becomes known."""
+    on_import: list[Callable[[], None]] = field(default_factory=list)
+    """Told when reads were taken in from an export."""
     entrants_news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the participants on disk changed."""
 
@@ -211,6 +213,7 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
                 loaded,
                 broker_user,
                 coalesce=rules.readers[table.name].clock is not ClockPolicy.ARRIVAL,
+                paced=len(config.reader) > 1,
             )
             for table in config.reader
         ],

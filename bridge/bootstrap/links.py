@@ -20,6 +20,7 @@ from bridge.app.endpoint import (
     TcpEndpoint,
     endpoint_of,
 )
+from bridge.app.pace import Pace
 from bridge.app.ports import Notes
 from bridge.app.supervise import Connector, Reader
 from bridge.driver_api import Driver, ListenLink, MqttLink, SerialLink, TcpLink
@@ -27,6 +28,8 @@ from bridge.driver_api import Driver, ListenLink, MqttLink, SerialLink, TcpLink
 if TYPE_CHECKING:
     from bridge.adapters.mqtt_wire import Identity
 
+_NO_BUFFER = frozenset({"serial", "gpio"})
+"""Links that lose what is not read at once."""
 BrokerUser = Callable[[str, str | None], "Awaitable[Identity]"]
 """(reader, its password) -> who we are at the broker of that reader."""
 
@@ -38,8 +41,9 @@ def reader_of(
     broker_user: BrokerUser,
     *,
     coalesce: bool = True,
+    paced: bool = False,
 ) -> Reader:
-    """Return a reader ready to be run or tried."""
+    """Return a reader ready to be run or tried; `paced` where others share the box with it."""
     secret = loaded.reader_passwords.get(table.name)
     password = secret.get_secret_value() if secret else None
     endpoint = endpoint_of(table.url)
@@ -59,6 +63,7 @@ def reader_of(
         host=getattr(endpoint, "host", ""),
         target=target,
         password=password,
+        pace=Pace() if paced and link not in _NO_BUFFER else None,
         sources=tuple(table.sources),
     )
 

@@ -167,6 +167,7 @@ async def test_a_reader_that_has_not_connected_for_long_is_not_called_connected(
         clock=clock,
         state=state,
         coalesce=False,
+        pace=None,
     )
 
     async def turn(seconds: Sequence[float]) -> None:
