@@ -120,7 +120,7 @@ def rospec_of(body: bytes, setup: Setup) -> RoSpec | None:
     if not identity or len(body) < 6:  # noqa: PLR2004 - id, priority, state
         return None
     spec = RoSpec(identity, body)
-    spec.content = _content(None, (), setup)
+    spec.content = _content(None, frozenset(), setup)
     for param in params(body, 6):
         if param.kind == Par.RO_BOUNDARY_SPEC:
             for trigger in params(param.body):
@@ -155,7 +155,7 @@ def _reports(spec: RoSpec, body: bytes, setup: Setup) -> None:
     if number(body, 0, 1) == _END_OF_AISPEC and spec.ends_after:
         spec.every = min(spec.every or spec.ends_after, spec.ends_after)
     flags: int | None = None
-    octane: set[int] = set()
+    octane: frozenset[int] = frozenset()
     for param in params(body, 3):
         if param.kind == Par.CONTENT_SELECTOR:
             flags = number(param.body, 0, 2)
@@ -166,9 +166,9 @@ def _reports(spec: RoSpec, body: bytes, setup: Setup) -> None:
     spec.content = _content(flags, octane, setup)
 
 
-def _content(flags: int | None, octane: object, setup: Setup) -> Content:
+def _content(flags: int | None, octane: frozenset[int], setup: Setup) -> Content:
     bits = 0xFFFF if flags is None else flags
-    wanted = octane if isinstance(octane, set) and setup.vendor == "impinj" else set()
+    wanted = octane if setup.vendor == "impinj" else frozenset()
     return Content(
         antenna=bool(bits & 0x1000),
         channel=bool(bits & 0x0800),

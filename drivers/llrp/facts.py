@@ -141,6 +141,10 @@ class Configuration:
             told["serial"] = self.identity
         if self.temperature_c is not None:
             told["temperature_c"] = self.temperature_c
+        if self.keepalive_ms is not None:
+            told["keepalive_ms"] = self.keepalive_ms
+        if self.holds is not None:
+            told["holds_reports"] = self.holds
         told |= {f"gpi{port}": level for port, level in self.gpis.items() if level in (0, 1)}
         return told
 

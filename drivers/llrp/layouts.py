@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from struct import Struct
 from typing import Final, NamedTuple
 
-from bridge.domain.reads import Chip, Read, StampForm
+from bridge.domain.reads import Read, StampForm
 from bridge.driver_api import Kept, Reason, Rejected
 from drivers.llrp.wire import IMPINJ, TLV, TLV_LEN, TV_SIZES, TYPE_BITS, Impinj, Par
 
@@ -226,8 +226,3 @@ def _strengths(columns: Mapping[str, tuple[int, ...]]) -> Iterable[float | None]
 def _believable(read: Kept) -> Kept:
     late = isinstance(read, Read) and read.stamp > LATEST_US * NS_PER_US
     return Rejected(read.raw, Reason.FIELD, "a time beyond the year 2255") if late else read
-
-
-def chip_of(epc: bytes) -> Chip:
-    """Return a tag's identity: its whole EPC as upper-case hex."""
-    return Chip(epc.hex().upper())

@@ -170,7 +170,7 @@ def _capability_fields(reader: facts.Capabilities) -> Mapping[str, object]:
         "firmware": reader.firmware,
         "ports": reader.antennas,
         "utc_clock": reader.has_utc,
-        "holds_reports": reader.can_hold,
+        "can_hold_reports": reader.can_hold,
     }
 
 

@@ -261,8 +261,10 @@ class Setup:
         self.refusal = why
         if self.foreign and not self._options.take_over:
             others = ", ".join(map(str, self.foreign))
+            room = f", which takes {self.reader.most_rospecs}" if self.reader.most_rospecs else ""
             self.refusal += (
-                f": ROSpec {others} of another program is on it; delete that, or set take_over"
+                f": ROSpec {others} of another program is on it{room}; delete that, or set"
+                " take_over = true"
             )
         return [*self._release(), *self._go(Step.DONE)]
 
