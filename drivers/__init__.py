@@ -28,4 +28,5 @@ BUILTIN: Final = {
     "chafon": "drivers.chafon:DRIVER",
     "sportident": "drivers.sportident:DRIVER",
     "chronotrack": "drivers.chronotrack:DRIVER",
+    "jchip": "drivers.jchip:DRIVER",
 }
