@@ -113,6 +113,8 @@ class Files:
         Raises:
             OSError: What is there cannot be read.
         """
+        if now_s > self._look_back_until_s and self._rests():
+            return []
         pieces: list[Piece] = []
         found = self._found(now_s, pieces)
         newest = max((stat.st_mtime_ns for _, stat in found), default=0)
@@ -126,6 +128,18 @@ class Files:
                 with path.open("rb") as opened:
                     pieces += _lines(opened.fileno(), file, AT_ONCE - len(pieces), ended=ended)
         return pieces
+
+    def _rests(self) -> bool:
+        """Say whether the one file is as it was when all of it had been read: the usual case."""
+        file = None if self._folder or self._strays else self._known.get(self._path.name)
+        if file is None:
+            return False
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - twice a second, day and night
+        except OSError:
+            return False
+        seen = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return seen == file.seen and stat.st_size == file.offset
 
     def close(self) -> None:
         """Let go of what is open."""

@@ -271,3 +271,21 @@ async def test_what_cannot_be_followed_says_why(private: Path, tmp_path: Path) -
         assert follower.transport is not None
         with pytest.raises(LinkError, match="nothing can be said"):
             await follower.transport.write(b"hello")
+
+
+def test_long_after_the_start_news_and_rotation_are_seen_as_at_once(log: Path) -> None:
+    add(log, b"a\n")
+    files = Files(log, folder=False)
+    seen = [piece.data for now_s in (0.0, 200.0, 201.0) for piece in files.look(now_s)]
+    add(log, b"b\n")
+    seen += [piece.data for piece in files.look(202.0)]
+    assert files.look(203.0) == []
+    add(log, b"c\n")
+    rename(log, "reads.csv.1")
+    add(log, b"d\n")
+    seen += [piece.data for now_s in (204.0, 205.0) for piece in files.look(now_s)]
+    add(log.with_name("reads.csv.1"), b"e\n")
+    seen += [piece.data for piece in files.look(206.0)]
+    assert seen == [b"a\n", b"b\n", b"c\n", b"d\n", b"e\n"]
+    assert files.look(500.0) == []
+    files.close()

@@ -83,7 +83,7 @@ def test_a_file_that_is_there_is_kept_unless_forced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ([], "Nobody to ask: Kind of reader (ipico, race-result)?"),
+        ([], "Nobody to ask: Kind of reader (ipico, race-result"),
         (["--driver=ipco"], "did you mean 'ipico'?"),
         (["--driver=ipico", "--event=10K"], "An event is ID:NAME"),
         (["--driver=ipico", "--event=x:10K"], "The event's id is a number, not 'x'"),
