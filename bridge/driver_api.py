@@ -451,6 +451,8 @@ class Stand:
 
     name: str
     """What the configuration calls this forward."""
+    identity: str = ""
+    """Tells the journal behind the archives from every other: numbers begin again with it."""
     places: tuple[str, ...]
     """The locations whose records it hands over, at least one."""
     archives: Mapping[str, Archive]

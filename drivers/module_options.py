@@ -1,4 +1,4 @@
-"""Checks of `[[reader]] options` that UHF modules share; each gives complaints in words."""
+"""Checks of options that UHF modules and forwards share; each gives complaints in words."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Final

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bridge.driver_api import Chip, Driver, FileLink, ListenLink, StampForm
-from drivers.chronotrack import emulator, options, records, session, stamps
+from drivers.chronotrack import emulator, options, outlet, records, session, stamps
 
 
 def _example_chip(number: int) -> Chip:
@@ -29,6 +29,7 @@ DRIVER: Final = Driver(
     extra=records.details,
     example_chip=_example_chip,
     check_options=options.complaints,
+    forward=outlet.FORWARD,
     source=(
         "vendor quick start and programs published with racemap/2-racemap-forwarder, vendor "
         "knowledge base, rabbimaan/chronoserv; files of a race of 2021"

@@ -57,6 +57,7 @@ class ScoringSender:
         self._event = event
         self._places: dict[str, Archive] = {}
         self._clients: dict[int, _Client] = {}
+        self._handed: dict[str, int] = {}
         self._commands: Mapping[str, Callable[[_Client, list[str]], str]] = {
             "getconnectionid": lambda _, __: f"ack~getconnectionid~{self._connection_id}",
             "geteventinfo": lambda _, __: f"ack~geteventinfo~{self._event}~0~",
@@ -101,15 +102,25 @@ class ScoringSender:
                 return [*outs, Out(text, client, close=True)]
         return outs
 
+    @property
+    def handed(self) -> int:
+        """How many records have been sent to anybody, over all places."""
+        return sum(self._handed.values())
+
     def pump(self) -> Sequence[Out]:
         """Send what the archives have and the started connections have not."""
-        outs: list[Out] = []
-        for number, client in self._clients.items():
-            if client.settings["stream-mode"] == "push":
-                outs += self._due(number, client)
-        return outs
+        return [Out(data, number) for number in self._clients if (data := self.due(number))]
+
+    def due(self, number: int) -> bytes:
+        """Return the next records of a connection, if it wants them pushed."""
+        client = self._clients[number]
+        return self._page(client) if client.settings["stream-mode"] == "push" else b""
 
     def _due(self, number: int, client: _Client) -> list[Out]:
+        data = self._page(client)
+        return [Out(data, number)] if data else []
+
+    def _page(self, client: _Client) -> bytes:
         form = TimeFormat(client.settings["time-format"])
         data = b""
         for place, first in client.cursors.items():
@@ -118,12 +129,13 @@ class ScoringSender:
                 continue
             batch = archive.read(first, BATCH)
             client.cursors[place] = first + len(batch)
+            self._handed[place] = max(self._handed.get(place, 0), client.cursors[place] - 1)
             data += b"".join(
                 scored_line(sighting, place=place, form=form, reader=DEFAULT_READER)
                 for sighting in batch
                 if sighting.chip != GUN or client.has("guntimes")
             )
-        return [Out(data, number)] if data else []
+        return data
 
     def _obey(self, number: int, client: _Client, line: str) -> list[Out]:
         command, *values = line.split("~")

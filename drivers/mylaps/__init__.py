@@ -8,6 +8,7 @@ from bridge.driver_api import Chip, Driver, ListenLink, Sighting, StampForm
 from drivers.mylaps import frames, key_values, options, read_lite
 from drivers.mylaps.decoder import record_of
 from drivers.mylaps.emulator import PORT, MylapsEmulator
+from drivers.mylaps.outlet import FORWARD
 from drivers.mylaps.session import MylapsSession
 
 EXAMPLE_LOCATION: Final = "Finish"
@@ -51,6 +52,7 @@ DRIVER: Final = Driver(
     extra=extra,
     example_chip=example_chip,
     check_options=options.complaints,
+    forward=FORWARD,
     source=(
         "vendor's TCP/IP protocol documentation v1.3 (2021) and production logs in "
         "racemap/mylaps-to-racemap-forwarder, independent servers"

@@ -5,7 +5,7 @@ box that forwards. Everything not acknowledged is sent again: after twenty secon
 a reconnect in new frames with new numbers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,11 +73,22 @@ class _Flight:
 class Exporter:
     """One exporter; `begin` and `end` tell it of its connections."""
 
-    def __init__(self, archive: Archive, setup: Setup, *, acknowledged: int = 0) -> None:
-        """`acknowledged`: number of the newest record before which all are safe over there."""
+    def __init__(
+        self,
+        archive: Archive,
+        setup: Setup,
+        *,
+        acknowledged: int = 0,
+        local: Callable[[int], int] | None = None,
+    ) -> None:
+        """`acknowledged`: number of the newest record before which all are safe over there.
+
+        `local` makes the decoders' wall clock of UTC; without it that is `Setup.zone_min` ahead.
+        """
         self.acknowledged = acknowledged
         self._archive = archive
         self._setup = setup
+        self._local = local or (lambda stamp: stamp + setup.zone_min * _NS_PER_MIN)
         self._marks: list[_Mark] = []
         self._cutter = frames.Cutter()
         self._flights: dict[int, _Flight] = {}
@@ -95,6 +106,11 @@ class Exporter:
         self._active = 0
         self._activate_ns = self._free_ns = 0
         self._locations_ns: int | None = None
+
+    @property
+    def handed(self) -> int:
+        """Number of the newest record sent, acknowledged or not."""
+        return self.acknowledged + sum(flight.count for flight in self._flights.values())
 
     def begin(self, now_ns: int) -> bytes:
         """Say hello on a new connection: the login first, then the first location."""
@@ -217,8 +233,7 @@ class Exporter:
         return _Flight(self._numbered(mark.location, "Marker", [text]), 0, now_ns, mark)
 
     def _next_records(self, now_ns: int) -> _Flight | None:
-        first = self.acknowledged + sum(flight.count for flight in self._flights.values()) + 1
-        found = self._archive.read(first, MOST_RECORDS[self._version])
+        found = self._archive.read(self.handed + 1, MOST_RECORDS[self._version])
         if not found:
             return None
         location = self._place(found[0])
@@ -240,12 +255,9 @@ class Exporter:
             return read_lite.encode(sighting, local)
         return key_values.encode(sighting, local, self._fields)
 
-    def _local(self, stamp: int) -> int:
-        return stamp + self._setup.zone_min * _NS_PER_MIN
-
     def _place(self, sighting: Sighting) -> str:
         names = self._setup.locations
-        return names[(sighting.antenna - 1) % len(names)]
+        return sighting.place or names[(sighting.antenna - 1) % len(names)]
 
     def _by_location(self, function: str) -> bytes:
         return _burst(

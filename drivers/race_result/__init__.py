@@ -6,6 +6,7 @@ from typing import Final
 from bridge.driver_api import Chip, Driver, SerialLink, StampForm, TcpLink
 from drivers.race_result import exporter, records
 from drivers.race_result.emulator import RaceResultEmulator
+from drivers.race_result.outlet import FORWARD
 from drivers.race_result.session import RaceResultSession
 
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -39,6 +40,7 @@ DRIVER: Final = Driver(
     emulator=RaceResultEmulator,
     extra=extra,
     example_chip=example_chip,
+    forward=FORWARD,
     source=(
         "decoder communication protocol 2.0 and support articles of the vendor, "
         "independent clients and emulators for 3.x"

@@ -1,6 +1,6 @@
 """The inside of an emulated decoder: clock, mode, passing files, and how it writes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from bridge.domain.reads import DAY_NS
@@ -70,7 +70,8 @@ class ModelDecoder:
         self.setup = setup
         self.operating = setup.operating
         self.file = setup.file
-        self.files: dict[int, list[list[str]]] = {setup.file: []}
+        self._current: list[list[str]] = []
+        self.files: dict[int, Sequence[list[str]]] = {setup.file: self._current}
         self._tested = 0
         self._shift = 0
         self._day_zero: int | None = None
@@ -78,13 +79,14 @@ class ModelDecoder:
     def start(self) -> None:
         """Begin timing: a new file, numbered from 1."""
         self.file += 1
-        self.files[self.file] = []
+        self.files[self.file] = self._current = []
         self.operating = True
 
-    def stop(self) -> None:
-        """Go to test mode."""
+    def stop(self) -> bool:
+        """Go to test mode; return whether it did."""
         self.operating = False
         self._tested = 0
+        return True
 
     def set_clock(self, stamp: int, now_ns: int) -> None:
         """Make the clock show `stamp` now."""
@@ -92,17 +94,21 @@ class ModelDecoder:
 
     def passed(self, sighting: Sighting) -> list[str]:
         """Number a passing, store it if timing, and return its 20 fields."""
+        record = self.record_of(sighting)
+        if self.operating:
+            record[0] = str(len(self._current) + 1)
+            self._current.append(record)
+        else:
+            self._tested += 1
+            record[0] = str(self._tested)
+        return record
+
+    def record_of(self, sighting: Sighting) -> list[str]:
+        """Return the 20 fields of a passing with the sighting's `seq` as its number."""
         record = records.record_of(sighting, box=self.setup.box, file=str(self.file))
         record[2:4] = self.clock(sighting.stamp)
         if record[1].startswith(_ACTIVE_PREFIX):
             record[8:16] = ["1", "1", "1", "0", "10000", self.volts("2.9"), "17", "0"]
-        if self.operating:
-            file = self.files[self.file]
-            record[0] = str(len(file) + 1)
-            file.append(record)
-        else:
-            self._tested += 1
-            record[0] = str(self._tested)
         return record
 
     def clock(self, now_ns: int) -> list[str]:

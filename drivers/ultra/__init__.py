@@ -4,7 +4,7 @@ from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Driver, TcpLink
-from drivers.ultra import emulator, options, records, session
+from drivers.ultra import emulator, options, outlet, records, session
 
 
 def _example_chip(number: int) -> Chip:
@@ -24,6 +24,7 @@ DRIVER: Final = Driver(
     extra=records.extra,
     example_chip=_example_chip,
     check_options=options.complaints,
+    forward=outlet.FORWARD,
     source=(
         "independent clients: Chronokeep (RFIDUltraInterface), PikaTimer (PikaRFIDDirectReader), "
         "CrossMgr (Ultra), saturnTagReader; a user's guide of the vendor's settings"

@@ -18,8 +18,8 @@ from drivers.ultra.decoder import BATTERY_AT, READING_AT, STATUS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXTENDED_SIZE: Final = 64
 _PIECE: Final = 500
-_LOOKED: Final = 10_000
-"""Records looked at per tick while a rewind by time goes through the archive."""
+_LOOKED: Final = 3_000
+"""Records looked at per turn while a rewind by time goes through the archive."""
 _NEVER: Final = 2**63
 SENDING: Final = b"\x24"
 BOX: Final = b"\x25"
@@ -59,6 +59,8 @@ class Manner:
     one_way: bool = False
     """Send records, and neither greet nor answer."""
     on_request: bool = False
+    is_steady: bool = False
+    """Its radio is on for ever, whoever says start or stop."""
     volts: float = 25.0
 
 
@@ -81,6 +83,8 @@ class _Client:
     reader: CommandReader = field(default_factory=CommandReader)
     sending: bool = True
     rewind: _Rewind | None = None
+    next: int = 1
+    """Number of the next live record, for a box that hands out its archive by `due`."""
 
 
 class UltraBox:
@@ -89,11 +93,13 @@ class UltraBox:
     Attributes:
         reading: Whether its radio is on; what passes otherwise is not seen.
         shift_ns: What ``t`` added to the clock the box is given.
+        handed: Number of the newest live record that `due` gave to anybody.
     """
 
     def __init__(self, archive: Archive, manner: Manner, *, reading: bool = True) -> None:
         self.reading = reading
         self.shift_ns = 0
+        self.handed = 0
         self._archive = archive
         self._manner = manner
         self._settings = usual_settings(manner.box, on_request=manner.on_request)
@@ -104,7 +110,8 @@ class UltraBox:
 
     def connected(self, client: int) -> list[Out]:
         """Greet: clients throw away everything up to the first line end."""
-        self._clients[client] = _Client(sending=self._settings[SENDING] == b"0")
+        sending = self._settings[SENDING] == b"0"
+        self._clients[client] = _Client(sending=sending, next=len(self._archive) + 1)
         newest = self._archive.read(len(self._archive), 1)
         last = records.seconds_of(newest[0].stamp) if newest else 0
         return self._say(b"Connected,%d" % last, client)
@@ -128,22 +135,38 @@ class UltraBox:
         line = self._record(sighting, rewound=False)
         return [Out(line, client) for client, state in self._clients.items() if state.sending]
 
+    def due(self, client: int) -> bytes:
+        """Return the next live records of a client from the archive, and a piece of its rewind."""
+        state = self._clients[client]
+        live = self._archive.read(state.next, _PIECE) if state.sending else ()
+        state.next += len(live)
+        self.handed = max(self.handed, state.next - 1)
+        lines = [self._record(sighting, rewound=False) for sighting in live]
+        self._credit = float(_PIECE)
+        lines += [out.data for out in self._wind(client, state)]
+        return b"".join(lines)
+
     def tick(self, now_ns: int) -> list[Out]:
         """Let time pass: the heartbeat, the start of the radio, a piece of each rewind."""
         if self._starts_ns is not None:
             if now_ns + self.shift_ns < self._starts_ns:
                 return []
             self._starts_ns, self.reading = None, True
-        outs: list[Out] = []
-        if now_ns >= self._beat_ns and self._clients:
-            self._beat_ns = now_ns + self._manner.heartbeat_ns
-            for client in self._clients:
-                outs += self._say(b"V=%.4f" % self._manner.volts, client)
+        outs = self.beat(now_ns)
         passed_s = max(now_ns - self._ticked_ns, 0) / NS_PER_S if self._ticked_ns else 0
         self._ticked_ns = now_ns
         self._credit = min(self._credit + passed_s * self._manner.rewind_rate, 10.0 * _PIECE)
         for client, state in self._clients.items():
             outs += self._wind(client, state)
+        return outs
+
+    def beat(self, now_ns: int) -> list[Out]:
+        """Return the heartbeats that are due."""
+        outs: list[Out] = []
+        if now_ns >= self._beat_ns and self._clients:
+            self._beat_ns = now_ns + self._manner.heartbeat_ns
+            for client in self._clients:
+                outs += self._say(b"V=%.4f" % self._manner.volts, client)
         return outs
 
     def _say(self, line: bytes, client: int) -> list[Out]:
@@ -157,10 +180,13 @@ class UltraBox:
         match command.kind:
             case Kind.REWIND_TIME | Kind.REWIND_LOG:
                 self._begin(state, command)
+            case Kind.START | Kind.STOP if self._manner.is_steady:
+                pass
             case Kind.START | Kind.STOP:
                 self._switch(clock_ns, on=command.kind is Kind.START)
             case Kind.SEND | Kind.HOLD:
                 state.sending = command.kind is Kind.SEND
+                state.next = len(self._archive) + 1
                 if command.parts and command.parts[0]:
                     state.rewind = _Rewind(Kind.REWIND_TIME, int(command.parts[0]), _NEVER)
             case Kind.END_REWIND:
