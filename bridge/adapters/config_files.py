@@ -11,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from bridge.adapters.config_mistakes import complain, mistakes_of
 from bridge.adapters.config_secrets import misspelt, read_secrets
 from bridge.adapters.config_tree import Tree, read_text
-from bridge.adapters.reader_passwords import read_passwords
+from bridge.adapters.reader_passwords import FORWARDS, read_passwords
 from bridge.app.config import (
     BridgeTable,
     Config,
     EventTable,
+    ForwardTable,
     Loaded,
     LocationTable,
     MqttTable,
@@ -24,7 +25,9 @@ from bridge.app.config import (
     Table,
     WebTable,
 )
-from bridge.app.config_checks import Draft, Mistake, cross_check, draft_of, unprotected
+from bridge.app.config_checks import Draft, cross_check, draft_of, unprotected
+from bridge.app.config_forwards import unsigned
+from bridge.app.config_mistake import Mistake
 from bridge.app.registry import Registry
 from bridge.errors import ConfigError
 
@@ -39,6 +42,7 @@ _STAND_INS: Mapping[type[Table], Mapping[str, object]] = {
     LocationTable: {"name": "location"},
     ReaderTable: {"name": "reader", "driver": "driver", "location": "finish", "url": "url"},
     MqttTable: {"url": "embedded"},
+    ForwardTable: {"driver": "driver", "listen": "listen"},
 }
 """Required keys of a table whose other keys shall be checked though one of these is faulty; what a
 check says of a stand-in is not shown, since the key has its mistake already."""
@@ -111,9 +115,18 @@ def config_of(
         [reader.name for reader in draft.reader.values()],
         required=serving,
     )
-    elsewhere += [*complaints, *more_complaints, *misspelt(environ)]
+    forwards = draft.forward.values()
+    forward_secrets, still_more = read_passwords(
+        environ,
+        _inside(folder, secrets_dir),
+        [forward.name or forward.driver for forward in forwards],
+        required=serving,
+        kind=FORWARDS,
+    )
+    elsewhere += [*complaints, *more_complaints, *still_more, *misspelt(environ)]
     if serving:
         mistakes += unprotected(draft.web, secrets)
+        mistakes += unsigned(draft.forward, forward_secrets)
     if config is None or mistakes or elsewhere:
         raise complain(tree, mistakes, elsewhere)
     return Loaded(
@@ -121,6 +134,7 @@ def config_of(
         secrets=secrets,
         path=path.absolute(),
         reader_passwords=passwords,
+        forward_secrets=forward_secrets,
     )
 
 
@@ -177,6 +191,7 @@ def _salvage(data: Mapping[str, object]) -> Draft:
         reader=_tables(ReaderTable, data.get("reader")),
         mqtt=_table(MqttTable, data.get("mqtt")),
         web=_table(WebTable, data.get("web")),
+        forward=_tables(ForwardTable, data.get("forward")),
         whole=False,
     )
 

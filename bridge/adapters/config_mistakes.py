@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from bridge.adapters.config_lines import Key
 from bridge.adapters.config_tree import Tree
 from bridge.app.config import Config, Secrets, Table
-from bridge.app.config_checks import Mistake
+from bridge.app.config_mistake import Mistake
 from bridge.errors import ConfigError
 
 _SECRET_NAMES = frozenset(secret.name for secret in fields(Secrets))
@@ -88,8 +88,6 @@ def _real(loc: Key, tree: Tree, *, missing: bool) -> Key:
 
 
 def _unknown_key(loc: Key) -> str:
-    if loc[0] == "forward":
-        return "is not in this version: remove the [[forward]] tables"
     key = str(loc[-1]).lower()
     if secret := _secret_name(loc):
         return (

@@ -1,4 +1,4 @@
-"""Read the passwords of readers from where the other secrets are: environment, then files."""
+"""Read secrets that belong to one reader or one forward each: environment, then files."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,15 +6,20 @@ from pathlib import Path
 
 from bridge.app.config import Secret
 
-_VARIABLE = re.compile(r"CHIP_BRIDGE_READER_(\w+)_PASSWORD")
-_FILE = re.compile(r"reader_(.+)_password")
+READERS = ("reader", "password")
+FORWARDS = ("forward", "secret")
 _LONGEST = 4096
 
 
 def read_passwords(
-    environ: Mapping[str, str], secrets_dir: Path | None, names: Iterable[str], *, required: bool
+    environ: Mapping[str, str],
+    secrets_dir: Path | None,
+    names: Iterable[str],
+    *,
+    required: bool,
+    kind: tuple[str, str] = READERS,
 ) -> tuple[dict[str, Secret], list[str]]:
-    """Return reader name -> password, and what is wrong with where they are kept.
+    """Return name -> secret, and what is wrong with where they are kept.
 
     ``CHIP_BRIDGE_READER_<NAME>_PASSWORD`` goes before a file ``reader_<name>_password`` in
     `secrets_dir`, and that before one in systemd's ``$CREDENTIALS_DIRECTORY``. In the names case
@@ -23,17 +28,20 @@ def read_passwords(
     Args:
         environ: The process's environment.
         secrets_dir: `bridge.secrets_dir`.
-        names: The readers of the configuration.
+        names: The readers, or forwards, of the configuration.
         required: Whether what cannot be read is a mistake (see `read_secrets`).
+        kind: `READERS`, or `FORWARDS`: ``forward_<name>_secret`` and so on.
     """
     found: dict[str, str] = {}
     mistakes: list[str] = []
+    before, behind = kind
+    variable_name = re.compile(rf"CHIP_BRIDGE_{before.upper()}_(\w+)_{behind.upper()}")
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     for place in (Path(credentials) if credentials else None, secrets_dir):
         if place is not None:
-            found.update(_files(place, mistakes))
+            found.update(_files(place, mistakes, re.compile(rf"{before}_(.+)_{behind}")))
     for variable, value in environ.items():
-        if match := _VARIABLE.fullmatch(variable):
+        if match := variable_name.fullmatch(variable):
             found[_plain(match[1])] = value
     passwords: dict[str, Secret] = {}
     owners: dict[str, str] = {}
@@ -43,20 +51,20 @@ def read_passwords(
             continue
         if owners.setdefault(_plain(name), name) != name:
             mistakes.append(
-                f"secret reader_{_plain(name)}_password: is for the readers {name!r} and "
+                f"secret {before}_{_plain(name)}_{behind}: is for the {before}s {name!r} and "
                 f"{owners[_plain(name)]!r} alike; give them names that differ in more than signs"
             )
         passwords[name] = Secret(text)
     return passwords, mistakes if required else []
 
 
-def _files(place: Path, mistakes: list[str]) -> dict[str, str]:
+def _files(place: Path, mistakes: list[str], name: re.Pattern[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if not place.is_dir():  # told of where the other secrets are read
         return found
     try:
         for file in sorted(place.iterdir()):
-            if match := _FILE.fullmatch(file.name):
+            if match := name.fullmatch(file.name):
                 with file.open(encoding="utf-8") as text:
                     found[_plain(match[1])] = text.read(_LONGEST)
     except (OSError, UnicodeError) as error:

@@ -195,6 +195,23 @@ class WebTable(Table):
     listen: str = "127.0.0.1:8080"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardTable(Table):
+    """`[[forward]]`: be a reader to somebody else's program."""
+
+    driver: str
+    name: Name | None = None
+    """Default: the driver."""
+    listen: str | None = None
+    """tcp://ADDRESS:PORT: programs connect to us."""
+    connect: str | None = None
+    """tcp://HOST:PORT, or for a webhook https://HOST/PATH: we connect to the program."""
+    location: Name | None = None
+    """Default: all locations of this box, where the protocol says which is which."""
+    send: Literal["reads", "crossings"] = "reads"
+    options: dict[str, object] = field(default_factory=dict)
+
+
 class Secret:
     """A text that shows itself to nobody who does not ask for it by name."""
 
@@ -245,6 +262,7 @@ class Config(Table):
     reader: tuple[ReaderTable, ...] = ()
     mqtt: MqttTable | None = None
     web: WebTable | None = None
+    forward: tuple[ForwardTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,9 +275,11 @@ class Loaded:
     path: Path
     reader_passwords: Mapping[str, Secret] = field(default_factory=dict)
     """Reader name -> password, of the readers that have one."""
+    forward_secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Name of a forward -> what it signs or logs in with, of those that have one."""
 
     def secret_values(self) -> list[str]:
         """Return every secret there is: what no log, error or page may show."""
         values = [getattr(self.secrets, secret.name) for secret in fields(self.secrets)]
-        values += self.reader_passwords.values()
+        values += [*self.reader_passwords.values(), *self.forward_secrets.values()]
         return [value.get_secret_value() for value in values if value is not None]

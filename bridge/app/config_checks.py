@@ -8,13 +8,14 @@ import difflib
 import ipaddress
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from bridge.app.config import (
     BridgeTable,
     Config,
     EventTable,
+    ForwardTable,
     LocationTable,
     MqttTable,
     ProviderTable,
@@ -23,6 +24,8 @@ from bridge.app.config import (
     WebTable,
 )
 from bridge.app.config_course import event_mistakes
+from bridge.app.config_forwards import forward_mistakes
+from bridge.app.config_mistake import Loc, Mistake
 from bridge.app.endpoint import listen_of
 from bridge.app.reader_urls import url_mistake
 from bridge.app.registry import Registry
@@ -33,16 +36,6 @@ from bridge.errors import ConfigError
 
 _SHA256_DIGITS = 64
 T = TypeVar("T")
-Loc = tuple[str | int, ...]
-"""Path of a key, as pydantic gives it: table, position, key."""
-
-
-class Mistake(NamedTuple):
-    """One thing the operator has to change."""
-
-    loc: Loc
-    text: str
-    """Says of the key what is wrong and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +49,7 @@ class Draft:
     reader: Mapping[int, ReaderTable] = field(default_factory=dict)
     mqtt: MqttTable | None = None
     web: WebTable | None = None
+    forward: Mapping[int, ForwardTable] = field(default_factory=dict)
     whole: bool = True
     """False: keys are missing, so that what is named elsewhere may be among them."""
 
@@ -70,6 +64,7 @@ def draft_of(config: Config) -> Draft:
         reader=dict(enumerate(config.reader)),
         mqtt=config.mqtt,
         web=config.web,
+        forward=dict(enumerate(config.forward)),
     )
 
 
@@ -83,6 +78,7 @@ def cross_check(draft: Draft, drivers: Registry) -> list[Mistake]:
         *_readers(draft, drivers),
         *_mqtt(draft),
         *_web(draft),
+        *_forwards(draft, drivers),
     ]
 
 
@@ -251,6 +247,17 @@ def _broker(url: str) -> str | None:
 def _web(draft: Draft) -> Iterator[Mistake]:
     if draft.web and (complaint := _listen(draft.web.listen)):
         yield Mistake(("web", "listen"), complaint)
+
+
+def _forwards(draft: Draft, drivers: Registry) -> Iterator[Mistake]:
+    named = draft.forward
+    yield from _twice("forward", named, "name", lambda forward: forward.name or forward.driver)
+    listening = {n: forward for n, forward in named.items() if forward.listen is not None}
+    yield from _twice("forward", listening, "listen", lambda forward: forward.listen)
+    own = {place.location for reader in draft.reader.values() for place in places_of(reader)}
+    for position, forward in named.items():
+        for key, text in forward_mistakes(forward, own if draft.whole else None, drivers):
+            yield Mistake(("forward", position, key), text)
 
 
 def _listen(text: str) -> str | None:

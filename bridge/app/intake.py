@@ -54,8 +54,8 @@ class Intake:
         self._readers: dict[int, str] = {}
         self.settled = 0
         """Batches of which the store has said what became of them: a sign of its life."""
-        self.on_reads: Callable[[ReadRun], None] | None = None
-        """Told of every read once it is durable, if somebody wants to know."""
+        self.on_reads: list[Callable[[ReadRun], None]] = []
+        """Whoever wants to know of every read once it is durable."""
 
     def opening(self, reader: str) -> tuple[str | None, int | None]:
         """Return (memory, newest stamp) of a reader, for its next session."""
@@ -170,9 +170,9 @@ class Intake:
             return
         if emission:
             self._outlet.told(emission)
-        if self.on_reads is not None:
+        for listener in self.on_reads:
             for run in runs:
-                self.on_reads(run)
+                listener(run)
 
 
 def other_row(row_id: int, session: int, event: Kept, utc_ns: int, boot_ns: int) -> EventRow:

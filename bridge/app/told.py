@@ -38,6 +38,8 @@ class Herald:
         self.feed: FeedDoor | None = None
         self.touched_by: Callable[[Iterable[Result]], Iterable[str]] = lambda _: ()
         self.poster: PosterDoor | None = None
+        self.listeners: list[Callable[[Sequence[CrossingRow]], None]] = []
+        """Whoever else wants to know of crossing messages, in seq order."""
 
     def told(self, emission: Emission) -> None:
         """Take news that rest on durable reads."""
@@ -47,5 +49,7 @@ class Herald:
             self.feed.offer(emission.crossings)
             for key in self.touched_by(results):
                 self.feed.touch(key)
+        for listener in self.listeners:
+            listener(emission.crossings)
         if self.poster is not None and results:
             self.poster.note_changed(result.registration_id for result in results)

@@ -268,6 +268,8 @@ async def import_lines(
     )
     if report.taken:
         core.timing.imported(core.intake.next_id)
+        for listener in core.on_import:
+            listener()
     return {
         "taken": report.taken,
         "known": report.known,

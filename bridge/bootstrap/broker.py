@@ -77,7 +77,7 @@ async def make_broker(loaded: Loaded, core: Core, actions: Actions) -> Broker:
         services.append(share)
         core.operations.on_gun = partial(_tell_gun, share)
     if table.publish_reads:
-        core.intake.on_reads = partial(_publish_reads, core, feed)
+        core.intake.on_reads.append(partial(_publish_reads, core, feed))
     core.herald.feed = feed
     core.herald.touched_by = board.touched_by
     board.observe_remote(core.store.remote())

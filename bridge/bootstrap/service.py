@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bridge.app.actions import Actions
     from bridge.bootstrap.broker import Broker
+    from bridge.bootstrap.forwards import Forwards
     from bridge.bootstrap.provider import Services
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class Bridge:
         self._notifier = Notifier(environ)
         self._services: Services | None = None
         self._broker: Broker | None = None
+        self._forwards: Forwards | None = None
         self._actions = make_actions(core, lambda: self._services)
         self._keeper = Housekeeper(core, self._notifier, self._reader_changed)
 
@@ -52,6 +54,8 @@ class Bridge:
         stages: list[Job] = [self._keeper.run, self._room, self._web]
         if core.config.mqtt is not None:
             stages.append(self._mqtt)
+        if core.config.forward:
+            stages.append(self._forward)
         if core.config.provider is not None and core.config.provider.kind == "runsignup":
             stages.append(self._results)
         if core.people is not None:
@@ -92,6 +96,13 @@ class Bridge:
         self._broker = await make_broker(self._loaded, self._core, self._actions)
         await run_broker(self._broker, self._core)
 
+    async def _forward(self) -> None:
+        await after_readers(self._core)
+        from bridge.bootstrap.forwards import Forwards  # noqa: PLC0415 - after the readers
+
+        self._forwards = Forwards(self._loaded, self._core)
+        await self._forwards.run()
+
     async def _results(self) -> None:
         await after_readers(self._core)
         from bridge.bootstrap.provider import make_provider, run_services  # noqa: PLC0415 - heavy
@@ -121,6 +132,8 @@ class Bridge:
                 await self._core.intake.tell(self._core.timing.advance())
                 if self._broker is not None:
                     await self._broker.feed.save()
+                if self._forwards is not None:
+                    await self._forwards.save()
         except TimeoutError:
             log.warning("the disk did not take the last reads in time", within_s=DRAIN_S)
 

@@ -205,7 +205,7 @@ async def test_numbers_given_to_others_are_not_given_again(tmp_path: Path) -> No
 async def test_reads_are_passed_on_once_they_are_durable(tmp_path: Path) -> None:
     async with mat(tmp_path, MatClock()) as core:
         seen: list[str | None] = []
-        core.intake.on_reads = lambda rows: seen.extend(row.chip for row in rows)
+        core.intake.on_reads.append(lambda rows: seen.extend(row.chip for row in rows))
         session = core.intake.open_session("finish-mat")
         durable = take(core, session, [read("A", 1), Control(b"x", "x"), read("B", 2)])
         assert seen == []
