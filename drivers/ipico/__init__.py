@@ -4,7 +4,7 @@ from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Driver, SerialLink, TcpLink
-from drivers.ipico import emulator, options, records, session
+from drivers.ipico import emulator, options, outlet, records, session
 
 
 def _example_chip(n: int) -> Chip:
@@ -25,6 +25,7 @@ DRIVER: Final = Driver(
     extra=records.extra,
     example_chip=_example_chip,
     check_options=options.complaints,
+    forward=outlet.FORWARD,
     source=(
         "vendor Reader Serial Protocol 1.00 (2007); captures of a Lite; recorded logs of a Lite "
         "and an Elite"

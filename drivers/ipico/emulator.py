@@ -6,7 +6,9 @@ from typing import Final
 from bridge.driver_api import Emulator
 from drivers.ipico.elite_emulator import EliteEmulator
 from drivers.ipico.lite_emulator import LiteEmulator
+from drivers.ipico.lite_memory import LiteMemory
 
+FACTORY_LAYOUT: Final = "7ffc6161aa000d0a0000"
 _MODES: Final = {"raw": 0, "event": 3, "fsls": 5}
 _KNOWN: Final = ("kind", "mode", "recording", "timeout_s", "playback_rate", "layout")
 
@@ -40,10 +42,11 @@ def make(options: Mapping[str, object]) -> Emulator:
         raise ValueError(f"emulator option 'recording' is {recording!r}; allowed: true, false")
     return LiteEmulator(
         mode=_MODES[mode],
-        recording=recording,
         timeout_s=_positive(options, "timeout_s", 5),
-        playback_rate=_positive(options, "playback_rate", 76),
-        layout=_layout(options.get("layout", "7ffc6161aa000d0a0000")),
+        layout=_layout(options.get("layout", FACTORY_LAYOUT)),
+        memory=LiteMemory(
+            recording=recording, playback_rate=_positive(options, "playback_rate", 76)
+        ),
     )
 
 

@@ -33,11 +33,19 @@ class LiteEmulator:
     """
 
     def __init__(
-        self, *, mode: int, recording: bool, timeout_s: float, playback_rate: float, layout: bytes
+        self,
+        *,
+        mode: int,
+        timeout_s: float,
+        layout: bytes,
+        memory: LiteMemory,
+        is_steady: bool = False,
     ) -> None:
+        """`is_steady`: mode, layout and clock stay as they are, whoever sets them."""
         self.channels: Mapping[str, int] = {MAIN: 10_000, "control": 9_999}
         self.piece: tuple[int, int] | None = (4, 20)
-        self._memory = LiteMemory(recording=recording, playback_rate=playback_rate)
+        self._memory = memory
+        self._is_steady = is_steady
         self._mode = mode
         self._timeout_s = timeout_s
         self._layout = layout.ljust(10, b"\0")
@@ -132,7 +140,7 @@ class LiteEmulator:
             case control.GET_CLOCK:
                 shown = control.clock_bytes(now_ns + self._shift_ns) + bytes([_CONFIG1])
                 return [build(code, shown)]
-            case control.SET_CLOCK if len(data) == 7:  # noqa: PLR2004
+            case control.SET_CLOCK if len(data) == 7 and not self._is_steady:  # noqa: PLR2004
                 return self._set_clock(data, now_ns)
             case control.STATISTICS:
                 shown = bytes(self._statistics)
@@ -151,6 +159,8 @@ class LiteEmulator:
     def _setting(self, frame: Frame) -> list[bytes]:
         code, data = frame.instruction, frame.data
         match code:
+            case control.SET_CLOCK | control.READ_MODE | control.LAYOUT if self._is_set(frame):
+                return [build(code)]  # heard, and left as it is
             case control.READ_MODE if frame.is_query:
                 return [build(code, bytes([self._mode, int(self._timeout_s)]))]
             case control.READ_MODE if len(data) == 3:  # noqa: PLR2004
@@ -165,6 +175,10 @@ class LiteEmulator:
                 return [build(code)]
             case _:
                 return [build(0xF2)]
+
+    def _is_set(self, frame: Frame) -> bool:
+        """Tell whether a frame would set what nobody may set here."""
+        return self._is_steady and not frame.is_query
 
     def _set_clock(self, data: bytes, now_ns: int) -> list[bytes]:
         """Go to .500 at once and load the target second at the next boundary, 500 ms later."""

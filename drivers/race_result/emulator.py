@@ -86,7 +86,6 @@ class RaceResultEmulator:
     def _owed(self, state: Client) -> list[bytes]:
         """Return the pushes of passings stored before they were switched on, if wanted."""
         file = self._decoder.files[self._decoder.file]
-        if not state.pushing or state.pushed >= len(file):
-            return []
-        owed, state.pushed = file[state.pushed :], _ALL
+        owed = file[state.pushed :] if state.pushing else []
+        state.pushed = _ALL  # from here on each passing is pushed as it is seen
         return [self._decoder.line(record, state.version, pushed=True) for record in owed]
