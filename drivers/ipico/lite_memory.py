@@ -56,8 +56,9 @@ class LiteMemory:
         """`lines` are stored by somebody else, whatever is said of recording; None: by us."""
         self.recording = recording
         self._rate = playback_rate
-        self._tape = Tape() if lines is None else None
-        self._lines = lines if lines is not None else self._tape or Tape()
+        tape = Tape()
+        self._tape = tape if lines is None else None
+        self._lines: Lines = tape if lines is None else lines
         self._last_block = last_block
         self._capacity = (last_block + 1) * PER_BLOCK
         self._erased = 0
