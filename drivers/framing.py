@@ -9,8 +9,10 @@ class LineBuffer:
     stream was cut into chunks changes nothing, and the cost per byte does not grow with the line.
     """
 
-    def __init__(self, max_frame: int) -> None:
+    def __init__(self, max_frame: int, end: bytes = b"\n") -> None:
+        """Cut at `end`, one byte; `is_line` knows the usual one alone."""
         self._max_frame = max_frame
+        self._end = end
         self._pending = b""
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -20,7 +22,7 @@ class LineBuffer:
         start = 0
         while True:
             limit = start + self._max_frame
-            end = buffer.find(b"\n", start, limit) + 1
+            end = buffer.find(self._end, start, limit) + 1
             if not end:
                 if len(buffer) < limit:
                     break

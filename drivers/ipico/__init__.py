@@ -3,8 +3,9 @@
 from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
-from bridge.driver_api import Driver, SerialLink, TcpLink
+from bridge.driver_api import Driver, FileLink, SerialLink, TcpLink
 from drivers.ipico import emulator, options, outlet, records, session
+from drivers.saved_logs import with_logs
 
 
 def _example_chip(n: int) -> Chip:
@@ -14,12 +15,12 @@ def _example_chip(n: int) -> Chip:
 DRIVER: Final = Driver(
     name="ipico",
     title="IPICO Lite, Elite, Super Elite and serial readers",
-    links=(TcpLink(10_000), SerialLink(9_600)),
+    links=(TcpLink(10_000), SerialLink(9_600), FileLink()),
     stamp_form=StampForm.NAIVE,
     resolution_ns=10_000_000,
     can_tell_time=True,
     repairs=True,
-    session=session.open_session,
+    session=with_logs(session.open_session),
     encode=records.encode,
     emulator=emulator.make,
     extra=records.extra,

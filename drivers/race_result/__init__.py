@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.driver_api import Chip, Driver, SerialLink, StampForm, TcpLink
+from bridge.driver_api import Chip, Driver, FileLink, SerialLink, StampForm, TcpLink
 from drivers.race_result import exporter, records
 from drivers.race_result.emulator import RaceResultEmulator
 from drivers.race_result.outlet import FORWARD
 from drivers.race_result.session import RaceResultSession
+from drivers.saved_logs import with_logs
 
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -31,11 +32,11 @@ def example_chip(number: int) -> Chip:
 DRIVER: Final = Driver(
     name="race-result",
     title="RACE RESULT decoder 4000/5000/5200/5400, TCP 3601 or RS-232",
-    links=(TcpLink(port=3601), SerialLink(baud=38_400)),
+    links=(TcpLink(port=3601), SerialLink(baud=38_400), FileLink()),
     stamp_form=StampForm.NAIVE,
     can_tell_time=True,
     repairs=True,
-    session=RaceResultSession,
+    session=with_logs(RaceResultSession),
     encode=records.encode,
     emulator=RaceResultEmulator,
     extra=extra,

@@ -3,7 +3,8 @@
 from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
-from bridge.driver_api import Driver, TcpLink
+from bridge.driver_api import Driver, FileLink, TcpLink
+from drivers.saved_logs import with_logs
 from drivers.ultra import emulator, options, outlet, records, session
 
 
@@ -14,11 +15,11 @@ def _example_chip(number: int) -> Chip:
 DRIVER: Final = Driver(
     name="ultra",
     title="RFID Timing Ultra-4, Ultra-8 and Joey",
-    links=(TcpLink(23),),
+    links=(TcpLink(23), FileLink()),
     stamp_form=StampForm.NAIVE,
     can_tell_time=True,
     repairs=True,
-    session=session.UltraSession,
+    session=with_logs(session.UltraSession),
     encode=records.encode,
     emulator=emulator.UltraEmulator,
     extra=records.extra,
