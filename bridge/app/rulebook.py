@@ -129,15 +129,19 @@ def _reader(table: ReaderTable, zone: str | None, drivers: Drivers) -> ReaderRul
         location=table.location,
         priority=table.priority,
         offset_ns=table.offset_ms * NS_PER_MS,
-        clock=ClockPolicy(table.clock) if table.clock else _usual_clock(drivers.find(table.driver)),
+        clock=ClockPolicy(table.clock) if table.clock else _usual_clock(table, drivers),
         zone=table.timezone or zone or "UTC",
         gun_for=tuple(EventId(number) for number in table.gun_for) or None,
     )
 
 
-def _usual_clock(driver: Driver) -> ClockPolicy:
-    """Return the policy of rule 8: corrected if it can be asked, arrival if it has no clock."""
-    if driver.can_tell_time:
+def _usual_clock(table: ReaderTable, drivers: Drivers) -> ClockPolicy:
+    """Return the policy of rule 8: corrected if it can be asked, arrival if it has no clock.
+
+    A file cannot be asked, whoever wrote it, and its reads are older than their arrival.
+    """
+    driver = drivers.find(table.driver)
+    if driver.can_tell_time and not table.url.startswith("file:"):
         return ClockPolicy.CORRECTED
     return ClockPolicy.ARRIVAL if driver.stamp_form is StampForm.ABSENT else ClockPolicy.READER
 

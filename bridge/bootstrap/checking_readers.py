@@ -73,7 +73,7 @@ async def try_reader(
     lines = [Line(what, "warn", text) for text in state.alarms.values()]
     if notebook.samples:
         return [_clock_line(what, table, loaded.config, notebook.samples), *lines]
-    if driver.can_tell_time:
+    if driver.can_tell_time and reader.link != "file":
         text = f"reachable, but it did not tell its time in {LISTEN_S:g} s"
         return [Line(what, "warn", text), *lines]
     return [Line(what, "go", "reachable; it has no clock that can be asked"), *lines]

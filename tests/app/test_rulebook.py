@@ -1,5 +1,6 @@
 """Every key of a race reaches the rules."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +145,11 @@ def test_each_key_of_a_reader_reaches_its_rules(key: str, attribute: str, value:
     assert getattr(plain, attribute) != value
     assert plain.clock is ClockPolicy.CORRECTED
     assert plain.zone == "America/Denver"
+
+
+def test_the_clock_of_a_log_cannot_be_asked_so_its_times_are_taken() -> None:
+    log = re.sub(r'url = ".*"', 'url = "file:///var/log/reads.log"', READER)
+    assert rules(HEAD + EVENT + log).readers["r"].clock is ClockPolicy.READER
 
 
 def test_the_configured_zone_goes_before_the_races() -> None:
