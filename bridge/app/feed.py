@@ -24,6 +24,8 @@ HELD = 2_000
 """Crossings kept in memory; more are read from the log again when their turn comes."""
 PAGE = 250
 """Crossings read from the log at a time: about a millisecond."""
+CROWD = 1_000
+"""Crossings not acknowledged yet from which on the broker is behind."""
 READS_HELD = 5_000
 READS_AT_ONCE = 200
 TICK_S = 0.5
@@ -131,6 +133,11 @@ class Feed:
     def acked_seq(self) -> int:
         """Highest seq up to which the broker has acknowledged every message."""
         return self._acked
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a broker is there and more waits for it than it takes in a third of a second."""
+        return self._outlet is not None and self._last - self._acked > CROWD
 
     def gauge(self) -> Gauge:
         """Say how far behind the broker is."""

@@ -79,6 +79,9 @@ async def make_broker(loaded: Loaded, core: Core, actions: Actions) -> Broker:
     if table.publish_reads:
         core.intake.on_reads.append(partial(_publish_reads, core, feed))
     core.herald.feed = feed
+    for reader in core.readers:
+        if reader.pace is not None:
+            reader.pace.crowded = lambda: feed.crowded
     core.herald.touched_by = board.touched_by
     board.observe_remote(core.store.remote())
     return Broker(topics, board, feed, share, services, table, loaded)

@@ -20,13 +20,14 @@ class Collapsed:
     def __init__(self) -> None:
         self._numbers = bytearray()
         self._newest = 0
-        self.chips: set[str] = set()
+        self.chips: tuple[str, ...] = ()
         self.count = 0
         self.digest = 0
         """Exclusive or of `digest_of` over all."""
         self.until = -1
         """Newest time of any read in them."""
-        self.tally: dict[State, int] = {}
+        self.tally: tuple[tuple[State, int], ...] = ()
+        """Reads by state: pairs, since a mapping for each of thousands of runners is large."""
 
     def add(self, number: int, chips: Iterable[str], shown: int, last_at: int) -> None:
         """Take one in: the chips it may have, the signature it was told under."""
@@ -40,12 +41,14 @@ class Collapsed:
         self.count += 1
         self.digest ^= digest_of(number, shown)
         self.until = max(self.until, last_at)
-        self.chips.update(chips)
+        self.chips += tuple(chip for chip in chips if chip not in self.chips)
 
     def enter(self, tally: Mapping[State, int]) -> None:
         """Add to the count of reads by state."""
+        sums = dict(self.tally)
         for state, reads in tally.items():
-            self.tally[state] = self.tally.get(state, 0) + reads
+            sums[state] = sums.get(state, 0) + reads
+        self.tally = tuple(sums.items())
 
     def numbers(self) -> Iterator[int]:
         """Yield the numbers in the order they came."""

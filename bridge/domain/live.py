@@ -1,7 +1,8 @@
 """A passing while reads still come: it knows its reads for a while, then only what they gave."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
 
 from bridge.domain.crossings import Sighting
 from bridge.domain.passings import Passing, Verdict, sighting
@@ -12,9 +13,11 @@ from bridge.domain.rules import LocationRules, Method, ReaderRules
 if TYPE_CHECKING:
     from bridge.domain.track import Track
 
-YOUNG_NS: Final = 20 * NS_PER_S
+YOUNG_NS: Final = 13 * NS_PER_S
 """How long a passing knows its reads: live links deliver up to 11 s late."""
 CLOSED: Final = -1
+Seen = dict[str, dict[tuple[str, int] | str, TimedRead]]
+_NOTHING: Final = cast("Seen", MappingProxyType({}))
 
 
 class Live(Passing):
@@ -48,8 +51,8 @@ class Live(Passing):
         """A later read until here changes nothing but the count; `CLOSED`: ask the track."""
         self.young = False
         """Whether `seen` has its reads."""
-        self.seen: dict[str, dict[tuple[str, int] | str, TimedRead]] = {}
-        """Reader -> identity -> read, while young."""
+        self.seen: Seen = _NOTHING
+        """Reader -> identity -> read, while young; else one empty mapping for all."""
         self.queued = False
         """Whether somebody will close it when its time has come."""
         self.forgotten = 0
@@ -96,6 +99,7 @@ class Live(Passing):
     def remember(self) -> None:
         """Turn the sightings it was made of into what it knows."""
         self.young = True
+        self.seen = dict(self.seen)
         for seen in self.sightings:
             self.seen.setdefault(seen.read.reader, {})[seen.read.identity] = seen.read
         self.sightings = ()
@@ -136,7 +140,7 @@ class Live(Passing):
         """Forget the reads."""
         self.count(readers, stray_ns)
         self.young = False
-        self.seen = {}
+        self.seen = _NOTHING
         self.told = None
         self.until = CLOSED
 

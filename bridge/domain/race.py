@@ -231,7 +231,7 @@ class Race:
             for track in books.tracks.values():
                 yield {State.DUPLICATE: track.repeats}
                 if track.collapsed is not None:
-                    yield track.collapsed.tally
+                    yield dict(track.collapsed.tally)
                 for passing in track.passings:
                     self._tracks.count(passing)
                     yield tally(passing, passing.verdict or USED)

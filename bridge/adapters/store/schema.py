@@ -16,6 +16,8 @@ PAGE_SIZE: Final = 1024
 """A commit writes whole pages. At 100 reads/s in 20 commits 1 KiB costs 1.9 KB of card per read,
 2 KiB 2.1, 4 KiB 3.0; half a KiB would cost 1.5, but most crossings would overflow their page."""
 CHECKPOINT_PAGES: Final = 4000
+CACHE_PAGES: Final = 500
+"""Of each connection: the journal is appended to, and what is read back is read once."""
 
 _TABLES: Final = """
 CREATE TABLE events(
@@ -92,6 +94,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         _migrate(connection, path)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA secure_delete = OFF")
+        connection.execute(f"PRAGMA cache_size = {CACHE_PAGES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}").fetchall()
         limit = 2 * CHECKPOINT_PAGES * PAGE_SIZE
         connection.execute(f"PRAGMA journal_size_limit = {limit}").fetchall()
@@ -103,9 +106,11 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that can not write."""
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0
     )
+    connection.execute(f"PRAGMA cache_size = {CACHE_PAGES}")
+    return connection
 
 
 def touch_first_page(connection: sqlite3.Connection) -> None:
