@@ -29,4 +29,8 @@ BUILTIN: Final = {
     "sportident": "drivers.sportident:DRIVER",
     "chronotrack": "drivers.chronotrack:DRIVER",
     "jchip": "drivers.jchip:DRIVER",
+    "race-result-usb": "drivers.race_result_usb:DRIVER",
+    "line": "drivers.line:DRIVER",
+    "file": "drivers.file:DRIVER",
+    "gpio": "drivers.gpio:DRIVER",
 }
