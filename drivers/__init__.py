@@ -28,6 +28,7 @@ BUILTIN: Final = {
     "chafon": "drivers.chafon:DRIVER",
     "sportident": "drivers.sportident:DRIVER",
     "chronotrack": "drivers.chronotrack:DRIVER",
+    "wiclax": "drivers.wiclax:DRIVER",
     "jchip": "drivers.jchip:DRIVER",
     "race-result-usb": "drivers.race_result_usb:DRIVER",
     "line": "drivers.line:DRIVER",
