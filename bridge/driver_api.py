@@ -491,6 +491,8 @@ class Forward:
     """Form of the sightings' stamps in the archives, and of `now_ns`."""
     names_places: bool = False
     """Records say which place they are from, so that one forward may serve several locations."""
+    one_offset: bool = False
+    """The other side compares clocks once per connection: hang up where ours is moved."""
     by_place: bool = False
     """Each place has an archive of its own."""
     check_options: Callable[[Mapping[str, object]], list[str]] = no_options

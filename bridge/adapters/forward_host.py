@@ -14,7 +14,7 @@ from bridge.adapters.tcp import CONNECT_S, keep_alive, reason
 from bridge.app.endpoint import TcpEndpoint
 from bridge.app.ports import Clock
 from bridge.app.supervise import Backoff
-from bridge.domain.reads import NS_PER_S
+from bridge.domain.reads import NS_PER_MS, NS_PER_S
 from bridge.driver_api import Out, Outlet
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ MOST = 2 * 1024 * 1024
 """Bytes that answers to a client that does not read may pile up to."""
 STALLED_NS = 30 * NS_PER_S
 MOST_CLIENTS = 50
+STEP_NS = 20 * NS_PER_MS
 GONE_S = 10.0
 """Not connected for so long: a person should know."""
 
@@ -104,6 +105,7 @@ class ForwardHost:
         now: Callable[[], int],
         alarm: Callable[[str | None], None],
         before_turn: Callable[[], None],
+        one_offset: bool = False,
     ) -> None:
         """`now` is the box's clock as the outlet wants it; `alarm` is for what a person must see.
 
@@ -114,6 +116,8 @@ class ForwardHost:
         self._now = now
         self._alarm = alarm
         self._before_turn = before_turn
+        self._one_offset = one_offset
+        self._base_ns = self._clock_base_ns()
         self._peers: dict[int, _Peer] = {}
         self._numbers = 0
         self._wake = asyncio.Event()
@@ -205,6 +209,8 @@ class ForwardHost:
         if self._is_closing or len(self._peers) >= MOST_CLIENTS:
             peer.cut()
             return
+        if not self._peers:
+            self._base_ns = self._clock_base_ns()
         self._numbers += 1
         peer.number = self._numbers
         self._peers[peer.number] = peer
@@ -269,6 +275,18 @@ class ForwardHost:
                     log.warning("a client does not read what it is sent; cut off")
                     peer.cut()
             self._guarded(None, lambda: self._outlet.tick(self._now()))
+            self._watch_clock()
+
+    def _clock_base_ns(self) -> int:
+        return self._now() - self._clock.boot_ns()
+
+    def _watch_clock(self) -> None:
+        """Have clocks compared anew if ours was moved, for a protocol that does so only once."""
+        base_ns = self._clock_base_ns()
+        if self._one_offset and abs(base_ns - self._base_ns) > STEP_NS:
+            log.info("this box's clock was moved; connecting anew", by_ns=base_ns - self._base_ns)
+            self._base_ns = base_ns
+            self.cut()
 
     def _guarded(self, peer: _Peer | None, work: Callable[[], Sequence[Out]]) -> None:
         """Do what the outlet says; a fault in it costs the connection."""

@@ -162,6 +162,7 @@ class Forwarding:
             now=lambda: stamp(self._core.clock.utc_ns()),
             alarm=self._alarm,
             before_turn=self._release,
+            one_offset=self._kind.forward is not None and self._kind.forward.one_offset,
         )
         listen, connect = self._table.listen, self._table.connect
         if listen is not None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from bridge.driver_api import Chip, Driver, ListenLink, StampForm, TcpLink
 from drivers.jchip.emulator import PORT, JchipEmulator
+from drivers.jchip.outlet import FORWARD
 from drivers.jchip.records import NS_PER_US, print_crossing
 from drivers.jchip.session import JchipSession
 
@@ -37,6 +38,7 @@ DRIVER: Final = Driver(
     encode=print_crossing,
     emulator=JchipEmulator,
     extra=extra,
+    forward=FORWARD,
     example_chip=lambda number: Chip(f"{0x413A00 + number:06X}"),
     source="esitarski/CrossMgr: JChip.py, JChipClient.py, JChipImport.py, its Impinj, Alien and "
     "Ubidium bridges",
