@@ -6,7 +6,7 @@ from collections.abc import Callable
 import orjson
 import structlog
 
-from bridge.adapters.memory import settle
+from bridge.adapters.memory import settle, trim
 from bridge.adapters.store.retention import retain
 from bridge.app.serving import Watchdog
 from bridge.app.supervise import Backoff
@@ -23,6 +23,7 @@ SILENT_NS = 15 * NS_PER_S
 """Longer than the laziest commit takes: something is wrong with the card."""
 ROUNDS_S = 3600.0
 SETTLE_NS = 5 * NS_PER_S
+TRIM_NS = 20 * NS_PER_S
 RECALL_S = 2.0
 LONGEST_RECALL_S = 10.0
 GOOD_ENOUGH_NS = NS_PER_S
@@ -39,6 +40,7 @@ class Housekeeper:
         self._watchdog = watchdog
         self._on_readers = on_readers
         self._settle_at_ns: int | None = None
+        self._trim_at_ns = core.clock.boot_ns() + TRIM_NS
         self._wrote_ns = self._turned_ns = core.clock.boot_ns()
         self._life = (0, 0, 0)
         self._turns = 0
@@ -123,10 +125,16 @@ class Housekeeper:
             self._core.health.alarms.set(f"store {number}", notice)
 
     def _settle(self) -> None:
-        """Once, when every stage has been imported and the journal read: tidy up."""
-        if self._settle_at_ns is not None and self._core.clock.boot_ns() > self._settle_at_ns:
+        """Tidy up when every stage has been imported and the journal read, then now and then."""
+        now = self._core.clock.boot_ns()
+        if self._settle_at_ns is not None and now > self._settle_at_ns:
             self._settle_at_ns = None
+            self._trim_at_ns = now + TRIM_NS
             settle()
+        elif now > self._trim_at_ns:
+            self._trim_at_ns = now + TRIM_NS
+            if self._core.timing.busy:
+                trim()
 
     def _tell_readers(self) -> None:
         for name, state in self._core.states.items():

@@ -145,7 +145,7 @@ class Race:
             passing.shown = None if was is None else was.shown
         self._tracks.vanished += [(books, was) for was in old.values() if was.shown is not None]
         self._withdraw_vanished()
-        books.runner, books.hands, books.walk = runner, hands, None
+        books.runner, books.hands, books.walk = runner, tuple(hands), None
 
     # What follows from it
 

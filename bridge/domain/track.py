@@ -5,7 +5,7 @@ time, so that late and repeated reads of a live link are answered at once. Whate
 summary cannot answer exactly is `Change.STALE`: the track is made anew from the journal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
 
@@ -117,7 +117,7 @@ class Books:
         """None: nobody's chip, or a registration in no configured event."""
         self.tracks: dict[str, Track] = {}
         """By location."""
-        self.hands: list[Live] = []
+        self.hands: Sequence[Live] = ()
         """Hand-entered passings."""
         self.start: UtcNs | None = None
         """Own start by the last judgement."""

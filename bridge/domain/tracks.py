@@ -52,7 +52,7 @@ class Tracks:
         self._places: dict[str, Place] = {}
         self._lanes = {r.name: Lane(r, self._place(r.location)) for r in rules.readers.values()}
         self._swift = {n: lane for n, lane in self._lanes.items() if lane.past is None}
-        self._spellings: dict[str, list[str]] = {}
+        self._spellings: dict[str, tuple[str, ...]] = {}
         self._remote: dict[tuple[str, str], RemoteCrossing] = {}
         self._serial = count()
         self._aside = Marked()
@@ -160,9 +160,9 @@ class Tracks:
         track.texts.append(text)
         place.tracks[text] = track
         for key in _spelling_keys(text):
-            known = self._spellings.setdefault(key, [])
+            known = self._spellings.get(key, ())
             if text not in known:
-                known.append(text)
+                self._spellings[key] = (*known, text)
         return track
 
     def reroute(self, entrants: Iterable[Entrant]) -> None:
