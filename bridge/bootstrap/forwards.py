@@ -54,9 +54,12 @@ class Forwarding:
 
     def took_reads(self, run: ReadRun) -> None:
         """Take reads that have become durable."""
-        for archive in self._archives.values():
-            if isinstance(archive, ReadArchive):
-                archive.took(run)
+        try:
+            for archive in self._archives.values():
+                if isinstance(archive, ReadArchive):
+                    archive.took(run)
+        except JournalError:  # nobody else who is told shall suffer; what is on disk is found again
+            self._renumbered.set()
         self._news()
 
     def took_crossings(self, rows: Sequence[CrossingRow]) -> None:

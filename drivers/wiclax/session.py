@@ -34,8 +34,9 @@ QUIET_NS: Final = 6 * NS_PER_S
 """A rewind has no end mark: it is over when nothing came of it for so long."""
 PAUSE_NS: Final = 10 * NS_PER_S
 """Between two rewinds for numbers that did not come."""
-MOST_REPAIRS: Final = 3
-"""A hole is asked for so often: a device may leave numbers out."""
+MOST_FRUITLESS: Final = 3
+"""Rewinds for a number that did not bring it, after which numbers are no longer believed: a device
+may leave some out, or count for each loop."""
 FAR_AHEAD: Final = 5_000
 """A number further ahead than this is no hole: the device counts anew."""
 
@@ -59,10 +60,11 @@ class WiclaxSession(PassiveSession):
         self._under_way = 0
         """Where that rewind began."""
         self._next_ns = 0
-        self._numbers: dict[str | None, tuple[int, int]] = {}
-        """Device -> newest running number and its stamp."""
-        self._asked_for: tuple[int, int] = (0, 0)
-        """(stamp a hole begins at, how often it was asked for)."""
+        self._newest: tuple[int, int] | None = None
+        """Newest running number and its stamp."""
+        self._missing: int | None = None
+        """The first number of the newest hole, until it comes."""
+        self._fruitless = 0
 
     @staticmethod
     def _owed_from(opening: Opening) -> int | None:
@@ -124,8 +126,7 @@ class WiclaxSession(PassiveSession):
         if now_ns - self._clock_ns >= CLOCK_NS:
             events += self._ask_clock()
         if self._rewound_ns is not None and now_ns - self._rewound_ns >= QUIET_NS:
-            self._rewound_ns = None
-            self._next_ns = now_ns + PAUSE_NS
+            self._end_rewind()
         elif self._rewound_ns is None:
             events += self._rewind()
         return [*events, *self._remember()]
@@ -154,25 +155,29 @@ class WiclaxSession(PassiveSession):
 
     def _came(self, record: Record, read: Read) -> None:
         """Take the number of a read; a hole behind the newest one has to be filled."""
+        if record.number == self._missing:
+            self._missing, self._fruitless = None, 0
         if record.again:
             if self._rewound_ns is not None:
                 self._rewound_ns = self._now_ns
             return
         if record.number is None:
             return
-        newest, stamp = self._numbers.get(read.unit, (0, 0))
-        if newest < record.number <= newest + FAR_AHEAD or not newest:
-            if newest and record.number > newest + 1 and self._repairs:
-                self._owe(min(stamp, read.stamp))
-            self._numbers[read.unit] = (record.number, read.stamp)
-        elif record.number + FAR_AHEAD < newest or record.number == 1:
-            self._numbers[read.unit] = (record.number, read.stamp)  # it counts anew
-
-    def _owe(self, begin: int) -> None:
-        at, times = self._asked_for
-        self._asked_for = (begin, times + 1 if begin == at else 1)
-        if self._asked_for[1] <= MOST_REPAIRS:
+        newest, stamp = self._newest or (record.number - 1, read.stamp)
+        if newest + 1 < record.number <= newest + FAR_AHEAD and self._repairs:
+            self._missing = newest + 1
+            begin = min(stamp, read.stamp)
             self._owed = begin if self._owed is None else min(self._owed, begin)
+        if record.number > newest or record.number + FAR_AHEAD < newest or record.number == 1:
+            self._newest = (record.number, read.stamp)  # or it counts anew
+
+    def _end_rewind(self) -> None:
+        self._rewound_ns = None
+        self._next_ns = self._now_ns + PAUSE_NS
+        if self._missing is not None:
+            self._missing = None
+            self._fruitless += 1
+            self._repairs = self._repairs and self._fruitless < MOST_FRUITLESS
 
     def _remember(self) -> list[Event]:
         """Let the next session know from when on reads may be missing."""
