@@ -30,6 +30,7 @@ BUILTIN: Final = {
     "chronotrack": "drivers.chronotrack:DRIVER",
     "wiclax": "drivers.wiclax:DRIVER",
     "jchip": "drivers.jchip:DRIVER",
+    "alien": "drivers.alien:DRIVER",
     "race-result-usb": "drivers.race_result_usb:DRIVER",
     "line": "drivers.line:DRIVER",
     "file": "drivers.file:DRIVER",
