@@ -17,7 +17,7 @@ from bridge.driver_api import ClockStep, Control, Kept, Marker, Rejected, Status
 
 log = structlog.get_logger(__name__)
 
-BACKLOG = 20_000
+BACKLOG = 8_000
 """Rows not yet durable above which the links stop reading their sockets."""
 
 

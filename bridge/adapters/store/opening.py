@@ -26,8 +26,8 @@ from bridge.adapters.store.writer import Access
 from bridge.app.ports import Clock, Kind
 from bridge.errors import JournalError
 
-SEGMENT_READS = 16_384
-"""Reads whose ids wait in memory (about 2 MB) before they become a sorted segment."""
+SEGMENT_READS = 8_192
+"""Reads whose ids wait in memory (about 1 MB) before they become a sorted segment."""
 _OVERLAP_IDS = 1024
 _PAGE = 512
 
