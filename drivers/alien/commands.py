@@ -103,10 +103,10 @@ class CommandReader:
         """Answer line by line."""
         self._now_ns = now_ns
         state = self._clients.get(client)
+        if state is None:
+            return []
         outs: list[Out] = []
-        for raw in state.lines.feed(data) if state else []:
-            if state is None:
-                break
+        for raw in state.lines.feed(data):
             text = raw.decode("latin-1").strip("\r\n")
             out = self._obey(client, text) if state.is_in else self._let_in(client, state, text)
             outs.append(out)

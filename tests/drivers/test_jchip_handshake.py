@@ -114,8 +114,10 @@ def test_an_emulated_sender_is_what_crossmgr_expects() -> None:
     assert told.data == b"GT013005032 date=20120724\r"
     [first] = emulator.received(1, b"S0000\r", now)
     assert first.data == b"DJ413A74 13:00:50.3510 10  00001      C7 date=20120724\r"
+    assert list(emulator.marked("gun", now)) == []
     [took_over] = [out for out in emulator.connected(2, "main", now) if out.close]
     assert took_over.client == 1
+    assert emulator.received(1, b"GT\r", now) == []
 
 
 def test_days_running_are_told() -> None:

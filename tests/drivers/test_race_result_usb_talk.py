@@ -5,7 +5,18 @@ import json
 import pytest
 
 from bridge.domain.reads import StampForm
-from bridge.driver_api import Chip, Clock, ClockStep, Event, Marker, Opening, Send, Sighting, Status
+from bridge.driver_api import (
+    Chip,
+    Clock,
+    ClockStep,
+    Event,
+    Hangup,
+    Marker,
+    Opening,
+    Send,
+    Sighting,
+    Status,
+)
 from drivers.race_result_usb import DRIVER
 from drivers.race_result_usb.position import MOST_PER_REPLY, Position
 from drivers.race_result_usb.records import TICK_NS
@@ -282,6 +293,16 @@ def test_a_question_without_an_answer_is_left_behind() -> None:
     assert box.tick()
     assert box.tick() == []
     assert sent(box.tick()) == [b"PASSINGGET;00000000\n"]
+
+
+def test_noise_is_no_answer_and_a_box_that_gives_none_is_given_up() -> None:
+    session = DRIVER.session(Opening())
+    assert session.tick(START) == []
+    session.opened(START)
+    for at in range(3, 11):
+        session.feed(b"\xff\xfe\n")
+        assert not [e for e in session.tick(START + at * S) if isinstance(e, Hangup)]
+    assert [e for e in session.tick(START + 11 * S) if isinstance(e, Hangup)]
 
 
 def test_passings_are_fetched_though_the_box_does_not_tell_their_extent() -> None:
