@@ -50,9 +50,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One line: what is kept of it, and what it ended or began."""
+    """One line: what is kept now, and what it ended or began."""
 
-    event: Kept
+    events: list[Kept]
     reply: Reply | None = None
     """The reply that ended with this line."""
     restarted: bool = False
@@ -60,51 +60,57 @@ class Heard:
 
 
 class Decoder:
-    """Cuts one connection into lines and understands them."""
+    """Cuts one connection into lines and understands them.
+
+    A reply without passings is kept in one piece, as there is one every second.
+    """
 
     def __init__(self) -> None:
         self.reference: Reference | None = None
         """As last told; None: not told, or never set since the box was switched on."""
         self._lines = LineBuffer(MAX_LINE)
         self._reply: Reply | None = None
+        self._held = b""
+        """Lines of the reply that are not kept yet: its head, and its first numbers."""
 
     @property
     def pending(self) -> bytes:
-        """Bytes of a line that has not ended yet."""
-        return self._lines.pending
+        """Bytes of a reply that has just begun, and of a line that has not ended yet."""
+        return self._held + self._lines.pending
 
     def feed(self, data: bytes) -> list[Heard]:
         """Take bytes as they came; return what is complete, in order."""
         return [self._line(raw) for raw in self._lines.feed(data)]
 
     def _line(self, raw: bytes) -> Heard:
-        if not is_line(raw):
-            self._spoil()
-            return Heard(Rejected(raw, Reason.OVERLONG, f"no line end within {MAX_LINE} bytes"))
         text = raw.strip(b"\0\r\n ")
+        reply = self._reply
+        if not is_line(raw):
+            return self._spoilt(raw, Reason.OVERLONG, f"no line end within {MAX_LINE} bytes")
         if not text:
-            ended, self._reply = self._reply, None
-            return Heard(Control(raw, "empty line"), ended)
+            self._reply = None
+            return Heard([_summary(self._take(raw), reply)], reply)
         passing = records.parse(text)
         if passing is not None:
-            return Heard(self._passing(raw, passing, pushed=text.startswith(PUSH)))
+            return Heard(
+                [*self._flush(), self._passing(raw, passing, pushed=text.startswith(PUSH))]
+            )
         head = _HEAD.fullmatch(text)
         if head:
-            self._reply = Reply(head[1].decode(), int(head[2], 16))
-            note = "reply" if not self._reply.error else "error"
-            return Heard(
-                Control(raw, note, {"command": self._reply.word, "code": head[2].decode()})
-            )
-        if _NUMBERS.fullmatch(text) and self._reply and not self._reply.numbers:
-            self._reply.numbers = [int(digits, 16) for digits in text.split(b";")]
-            return Heard(self._numbers(raw, self._reply))
+            before = self._flush()
+            self._reply, self._held = Reply(head[1].decode(), int(head[2], 16)), raw
+            return Heard(before)
+        if reply and not reply.numbers and _NUMBERS.fullmatch(text):
+            reply.numbers = [int(digits, 16) for digits in text.split(b";")]
+            return Heard(self._numbers(raw, reply))
         if any(word in text for word in _BANNER):
+            before = self._flush()
             self.reference = self._reply = None
-            return Heard(Control(raw, "start of the box"), restarted=True)
-        if self._reply and self._reply.word in _TEXTS and text.isascii():
-            return Heard(Control(raw, self._reply.word.lower(), {"text": text.decode("ascii")}))
-        self._spoil()
-        return Heard(Rejected(raw, Reason.FRAMING, "neither a reply nor a passing"))
+            return Heard([*before, Control(raw, "start of the box")], restarted=True)
+        if reply and reply.word in _TEXTS and text.isascii():
+            told = {"text": text.decode("ascii")}
+            return Heard([Control(self._take(raw), reply.word.lower(), told)])
+        return self._spoilt(raw, Reason.FRAMING, "neither a reply nor a passing")
 
     def _passing(
         self, raw: bytes, passing: records.Passing, *, pushed: bool
@@ -117,17 +123,35 @@ class Decoder:
         event = records.event_of(raw, passing, number, self.reference)
         return event or Rejected(raw, Reason.FIELD, "stamped before 1970")
 
-    def _numbers(self, raw: bytes, reply: Reply) -> Kept:
+    def _numbers(self, raw: bytes, reply: Reply) -> list[Kept]:
+        """Take the first numbers of a reply; a time is told at once, the rest with the reply."""
         numbers = reply.numbers
+        if reply.word in _REFERENCES and len(numbers) > 1:
+            self.reference = Reference(numbers[0], numbers[1]) if numbers[0] else None
         if reply.word == "TIMESTAMPGET" and not reply.error:
             stamp, form = records.stamp_of(numbers[0], self.reference)
             if stamp >= 0:
-                return Clock(raw, stamp, form, extra={"ticks": numbers[0]})
-        if reply.word in _REFERENCES and len(numbers) > 1:
-            self.reference = Reference(numbers[0], numbers[1]) if numbers[0] else None
-            return Control(raw, "reference", {"epoch_s": numbers[0], "ticks": numbers[1]})
-        return Control(raw, reply.word.lower(), {"values": list(numbers)})
+                return [Clock(self._take(raw), stamp, form, extra={"ticks": numbers[0]})]
+        self._held += raw
+        return []
 
-    def _spoil(self) -> None:
+    def _spoilt(self, raw: bytes, reason: Reason, detail: str) -> Heard:
+        before = self._flush()
         if self._reply is not None:
             self._reply.damaged += 1
+        return Heard([*before, Rejected(raw, reason, detail)])
+
+    def _take(self, raw: bytes) -> bytes:
+        whole, self._held = self._held + raw, b""
+        return whole
+
+    def _flush(self) -> list[Kept]:
+        return [_summary(self._take(b""), self._reply)] if self._held else []
+
+
+def _summary(raw: bytes, reply: Reply | None) -> Control:
+    """Return the lines of a reply that are no passings."""
+    if reply is None or not raw.strip():
+        return Control(raw, "empty line")
+    told = {"command": reply.word, "code": f"{reply.error:02x}", "values": list(reply.numbers)}
+    return Control(raw, "error" if reply.error else "reply", told)

@@ -104,7 +104,7 @@ class UsbBoxSession(PassiveSession):
             if self._is_open:
                 events += self._follow(heard)
             else:
-                events.append(heard.event)
+                events += heard.events
         return events
 
     def tick(self, now_ns: int) -> list[Event]:
@@ -139,16 +139,17 @@ class UsbBoxSession(PassiveSession):
         self._steps = ClockSteps()
 
     def _follow(self, heard: Heard) -> list[Event]:
-        event, reply = heard.event, heard.reply
-        if not isinstance(event, Rejected):
+        events: list[Event] = []
+        for event in heard.events:
+            events.append(event)
+            if isinstance(event, Clock):
+                events += self._told_clock(event)
+        if not any(isinstance(event, Rejected) for event in heard.events):
             self._is_heard = True
         if heard.restarted:
-            return [event, *self._start_anew()]
-        events: list[Event] = [event]
-        if isinstance(event, Clock):
-            events += self._told_clock(event)
-        if reply is not None:
-            events += self._ended(reply)
+            events += self._start_anew()
+        if heard.reply is not None:
+            events += self._ended(heard.reply)
         return events
 
     def _start_anew(self) -> list[Event]:

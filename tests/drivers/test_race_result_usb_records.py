@@ -32,7 +32,7 @@ def boxes_bytes() -> bytes:
 @pytest.mark.parametrize("chunk", [1, 7, 4096])
 def test_the_published_conversation(chunk: int) -> None:
     events = decoded(DRIVER, boxes_bytes(), chunk)
-    assert kinds(events) == {"Read": 2, "Control": 8}
+    assert kinds(events) == {"Read": 2, "Control": 4}
     first, second = reads(events)
     assert first == Read(
         raw=RECORD,
@@ -60,8 +60,13 @@ def test_the_published_conversation(chunk: int) -> None:
         "active_flags": 0,
         "internal": "0",
     }
-    [reference] = [e for e in events if isinstance(e, Control) and e.note == "reference"]
-    assert reference.extra == {"epoch_s": 0x4A3CAA45, "ticks": 0x0151BCF5}
+    [reference, passings] = [e for e in events if isinstance(e, Control) and b";00" in e.raw][1:]
+    assert reference.extra["values"] == [0x4A3CAA45, 0x0151BCF5]
+    assert passings == Control(
+        b"PASSINGGET;00\n00000000;03\n",
+        "reply",
+        {"command": "PASSINGGET", "code": "00", "values": [0, 3]},
+    )
 
 
 def test_every_vector_is_looked_at() -> None:
@@ -133,7 +138,19 @@ def test_numbers_go_on_behind_a_damaged_record() -> None:
     wire = b"PASSINGGET;00\n00000010;03\n%b%b%b\n" % (RECORD, RECORD[:20] + b"\xff\n", RECORD)
     events = decoded(DRIVER, wire)
     assert [read.seq for read in reads(events)] == [16, 18]
-    assert kinds(events) == {"Read": 2, "Rejected": 1, "Control": 3}
+    assert kinds(events) == {"Read": 2, "Rejected": 1, "Control": 2}
+
+
+def test_an_answer_without_passings_is_kept_in_one_piece() -> None:
+    wire = b"PASSINGGET;00\n00000003;00\n\n"
+    session = DRIVER.session(Opening())
+    assert session.feed(wire[:20]) == []
+    assert session.pending == wire[:20]
+    assert [event.raw for event in decoded(DRIVER, wire)] == [wire]
+    [cut, begun] = decoded(DRIVER, b"PASSINGGET;00\nPASSINGGET;11\n\n")
+    assert isinstance(cut, Control)
+    assert isinstance(begun, Control)
+    assert (cut.note, begun.note) == ("reply", "error")
 
 
 def rejected(events: list[Kept]) -> list[Reason]:
