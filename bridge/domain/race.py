@@ -270,7 +270,7 @@ class Race:
         if books.walk is not None and news is not None and books.walk.goes_on(news):
             self._judge_next(books, books.walk, news)
         elif books.runner is None:
-            self._judge_unowned(books)
+            self._judge_unowned(books, news)
         else:
             self._judge_runner(books, books.runner, since)
 
@@ -282,7 +282,12 @@ class Race:
         if passing.verdict.state is State.USED:
             self._tell_result(books, walked)
 
-    def _judge_unowned(self, books: Books) -> None:
+    def _judge_unowned(self, books: Books, news: Live | None) -> None:
+        track = None if news is None else news.track
+        if news is not None and track is not None and books.told is None and track.past is None:
+            news.verdict = track.nobody or USED
+            self._show(books, news)
+            return
         for track in books.tracks.values():
             for passing in track.passings:
                 if passing.verdict is not track.nobody:

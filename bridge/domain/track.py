@@ -5,6 +5,7 @@ time, so that late and repeated reads of a live link are answered at once. Whate
 summary cannot answer exactly is `Change.STALE`: the track is made anew from the journal.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
@@ -62,6 +63,7 @@ class Lane:
         "priority",
         "quiet_ns",
         "reader",
+        "resting",
     )
 
     def __init__(self, reader: ReaderRules, place: Place) -> None:
@@ -75,6 +77,8 @@ class Lane:
         """Time of the read that last opened a passing."""
         self.closing: list[tuple[int, int, Live]] = []
         """Heap of (due, serial, passing) decided by this reader."""
+        self.resting: deque[Live] = deque()
+        """Final passings that still know their reads, the oldest first."""
         self.past: set[int] | None = set() if reader.clock is ClockPolicy.ARRIVAL else None
         """Hashes of all identities: without a clock a repeat has a time of its own."""
 

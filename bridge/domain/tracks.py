@@ -128,9 +128,9 @@ class Tracks:
 
         The last judgement can go on if a single passing, not yet judged, is all that is new.
         """
-        known = books.news if books in self.dirty else None
-        if news is None or news.verdict is not None or known not in (None, news):
-            books.walk = None
+        alone = books not in self.dirty or books.news is news
+        if news is None or news.verdict is not None or not alone:
+            books.walk = news = None
         books.news = news
         self.dirty[books] = None
         before = books.changed_from
@@ -314,23 +314,27 @@ class Tracks:
         return min((ln.closing[0][0] for ln in self._lanes.values() if ln.closing), default=None)
 
     def _turn(self, lane: Lane, now: int) -> None:
-        while _due(lane, now):
-            passing = heappop(lane.closing)[2]
+        closing, resting = lane.closing, lane.resting
+        while closing and closing[0][0] < now:
+            passing = heappop(closing)[2]
             if passing.track is not None and passing.young:
                 self._close(passing, lane, now)
+        while resting and resting[0].last_at + YOUNG_NS < now:
+            passing = resting.popleft()
+            if passing.track is not None and passing.young:
+                passing.retire(self._rules.readers, lane.place.rules.stray_ns)
 
     def _close(self, passing: Live, lane: Lane, now: int) -> None:
-        """Finish a passing, or forget its reads; later if it grew meanwhile."""
-        home = self._lanes.get(passing.reader, lane)
+        """Finish a passing; later if it grew meanwhile."""
+        home = lane if passing.reader == lane.reader else self._lanes.get(passing.reader, lane)
+        due = passing.last_at + lane.quiet_ns
+        if home is lane and (passing.final or due < now):
+            if not passing.final:
+                passing.final, passing.until = True, CLOSED
+                self.closed.append(passing)
+            lane.resting.append(passing)
+            return
         stray_ns = home.place.rules.stray_ns
-        due = passing.last_at + (YOUNG_NS if passing.final else lane.quiet_ns)
-        if home is lane and due < now:
-            if passing.final:
-                passing.retire(self._rules.readers, stray_ns)
-                return
-            passing.final, passing.until = True, CLOSED
-            self.closed.append(passing)
-            due = passing.last_at + YOUNG_NS
         parked_ns = passing.last_at - max(passing.first_at, passing.known_from)
         if passing.last_at - passing.first_at > stray_ns and parked_ns > 2 * YOUNG_NS:
             passing.prune(self._rules.readers, passing.last_at - YOUNG_NS)
@@ -352,6 +356,7 @@ class Tracks:
             place.open.clear()
         for lane in self._lanes.values():
             lane.closing.clear()
+            lane.resting.clear()
             lane.newest = -1
             if lane.past is not None:
                 lane.past.clear()
