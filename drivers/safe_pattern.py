@@ -109,10 +109,7 @@ class _Parser:
     def whole(self) -> _Node:
         """Return the expression taken apart."""
         self._at = len("(?i)") if self._folds else 0
-        node = self._alternatives()
-        if self._at < len(self._text):
-            raise PatternError(f"a bracket too much at position {self._at}")
-        return node
+        return self._alternatives()
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]

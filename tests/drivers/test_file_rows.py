@@ -18,6 +18,7 @@ from bridge.driver_api import (
     Remember,
     Sighting,
 )
+from drivers import rows
 from drivers.file import DRIVER
 from tests.support.loopback import Loopback
 
@@ -150,6 +151,27 @@ def test_a_file_without_times() -> None:
     _, read, _ = events_of(b"Chip,Reader\nA1,gate\n", {"time": "none"})
     assert isinstance(read, Read)
     assert (read.form, read.unit) == (StampForm.ABSENT, "gate")
+
+
+def test_one_column_for_both_is_often_called_date() -> None:
+    _, read, _ = events_of(b"Date|Tag\n2026-05-09 10:00:00|A1\n")
+    assert isinstance(read, Read)
+    assert (read.chip, read.stamp) == ("A1", TEN)
+
+
+def test_quotes_that_are_none_are_text() -> None:
+    assert rows.split('a\rb,"c"', ",") == ["a\rb", '"c"']
+    assert rows.split('"a;b" ; c', ";") == ["a;b", "c"]
+    assert rows.join(["a;b", 'c"', "d"], ";") == '"a;b";"c""";d'
+
+
+def test_objects_of_many_kinds_are_read_each_by_its_own_names() -> None:
+    lines = b"".join(
+        b'{"x%d": 1, "chip": "A%d", "time": "2026-05-09T10:00:00Z"}\n' % (n, n) for n in range(200)
+    )
+    events = events_of(lines)
+    chips = [event.chip for event in events if isinstance(event, Read)]
+    assert chips == [f"A{n}" for n in range(200)]
 
 
 def test_a_line_without_end_is_given_up() -> None:

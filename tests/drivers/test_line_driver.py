@@ -213,7 +213,7 @@ def test_what_is_no_number_is_left_out_and_the_read_counts() -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"E2\n", Reason.FIELD),
+        (b"E2\n", Reason.FRAMING),
         (b",2026-05-09T10:00:00Z\n", Reason.FIELD),
         (b"E2,2026-13-09T10:00:00Z\n", Reason.FIELD),
         (b"x" * 129 + b",2026-05-09T10:00:00Z\n", Reason.FIELD),
@@ -275,6 +275,7 @@ def test_a_reader_without_a_clock() -> None:
         ({"line_end": "dot"}, "allowed: lf, cr, nul"),
         ({"encoding": "ebcdic"}, "allowed: utf-8"),
         ({"sample": [1]}, "allowed: a line of text"),
+        ({"sample": 5}, "allowed: a line of text"),
         ({"colour": "red"}, "unknown option 'colour'; allowed: pattern"),
         (
             {"sample": "E2,2026-05-09T10:00:00Z,1"},
