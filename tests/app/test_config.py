@@ -196,7 +196,12 @@ def test_the_least_configuration_is_read() -> None:
         ('"127.0.0.1:8080"', '"8080"', "web, listen", "ADDRESS:PORT"),
         ('"127.0.0.1:8080"', '"0.0.0.0:8080"', "web, listen", "a token is required"),
         ("[web]", "[wep]", "wep", "did you mean 'web'?"),
-        ("[web]", '[[forward]]\ndriver = "ipico"\n[web]', "forward", "not in this version"),
+        (
+            "[web]",
+            '[[forward]]\ndriver = "ipco"\nlisten = "tcp://0.0.0.0:1"\n[web]',
+            "driver",
+            "'ipico'",
+        ),
         ("race_id = 12345", "race_id = 1\nrace_idd = 2", "race_idd", "did you mean 'race_id'?"),
         ("race_id = 12345", "race_id = 1\nwibble = 2", "wibble", "known here: auth, base_url"),
     ],
@@ -243,14 +248,20 @@ def test_all_mistakes_are_told_at_once_even_those_behind_faulty_keys() -> None:
         .replace("race_id = 12345", 'race_id = "x"')
         .replace('driver = "ipico"', 'driver = "ipco"\npriority = 100')
         .replace("min_time_s = 1200", "min_time_s = 60, max_time_s = 30, distance = 1")
-        .replace("[web]", "[forward]\n[web]")
+        .replace("[web]", "[[forward]]\nlisten = 1\n[web]")
     )
     told = "\n".join(complaints(text))
     for part in ["site: is required", "mean 'site'?", "Denvr", "race_id: must be a whole", "ipco"]:
         assert part in told
-    for part in ["at most 99", "below max_time_s", "mean 'distance_m'?", "forward"]:
+    for part in [
+        "at most 99",
+        "below max_time_s",
+        "mean 'distance_m'?",
+        "forward",
+        "driver: is required",
+    ]:
         assert part in told
-    assert len(told.splitlines()) == 9
+    assert len(told.splitlines()) == 10
 
 
 def test_a_start_window_beyond_the_fastest_finish_of_a_shared_mat_is_told() -> None:

@@ -78,7 +78,7 @@ def test_what_the_example_comments_out_are_the_defaults() -> None:
     wanted = r"^# ((?:commit_linger_ms|keep_days|min_free_mb|log_format|log_level|post"
     wanted += r"|participants_every_s|offset_ms|options) = \S+)"
     lines = re.findall(wanted, text, re.MULTILINE)
-    assert len(lines) == 9
+    assert len(lines) == 10
     for line in lines:
         (key, value), *_ = tomllib.loads(line).items()
         tables = [plain.bridge, plain.provider, plain.reader[0]]
