@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, StampForm
-from bridge.driver_api import MAIN, Out, SerialLink, Sighting, TcpLink
+from bridge.driver_api import MAIN, FileLink, Out, SerialLink, Sighting, TcpLink
 from drivers.ipico import DRIVER
 from drivers.ipico.control import Frame, Memory, build, frame_of, memory_of, stamp_of
 from drivers.ipico.decoder import Decoder
@@ -18,7 +18,7 @@ def test_the_driver_says_what_it_is() -> None:
         StampForm.NAIVE,
         True,
     )
-    assert DRIVER.links == (TcpLink(10_000), SerialLink(9_600))
+    assert DRIVER.links == (TcpLink(10_000), SerialLink(9_600), FileLink())
     assert DRIVER.example_chip(255) == "0580000000ff"
 
 
