@@ -159,7 +159,7 @@ def _imports() -> float:
     """Return how long the interpreter and what the readers need take to be there."""
     code = (
         "import bridge.cli.main, bridge.cli.run, bridge.adapters.logs, bridge.bootstrap.service;"
-        "import bridge.adapters.config_files, bridge.adapters.system_clock, drivers; import os;"
+        "import bridge.adapters.system_clock, drivers; import os;"
         "os._exit(0)"
     )
     began = time.perf_counter()
