@@ -8,7 +8,7 @@ from drivers.file import emulator, options, session
 
 DRIVER: Final = Driver(
     name="file",
-    title="a file of reads: CSV, TSV, JSON Lines",
+    title="file of reads (CSV, TSV, JSON Lines)",
     links=(FileLink(),),
     stamp_form=StampForm.UTC,
     resolution_ns=1_000,

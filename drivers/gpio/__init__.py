@@ -8,7 +8,7 @@ from drivers.gpio import emulator, options, session
 
 DRIVER: Final = Driver(
     name="gpio",
-    title="input lines of this box: gun, button, photocell",
+    title="GPIO input of this box (gun, button, photocell)",
     links=(GpioLink(),),
     stamp_form=StampForm.UTC,
     resolution_ns=1,

@@ -8,7 +8,7 @@ from drivers.line import checks, emulator, options, session
 
 DRIVER: Final = Driver(
     name="line",
-    title="a reader that the options describe",
+    title="reader that the options describe",
     links=(TcpLink(emulator.PORT), SerialLink(9_600), MqttLink(""), FileLink()),
     stamp_form=StampForm.UTC,
     resolution_ns=1_000,
