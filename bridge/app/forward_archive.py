@@ -9,7 +9,7 @@ import asyncio
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -18,11 +18,12 @@ import orjson
 
 from bridge.app.payloads import read as read_payload
 from bridge.app.ports import Store
-from bridge.app.rows import CrossingRow, EventRow, ReadRun
+from bridge.app.rows import CrossingRow, EventRow, ReadRun, SessionRow
 from bridge.app.timebase import BAD
 from bridge.app.timing import Timing
 from bridge.domain.reads import NS_PER_MS, Chip
 from bridge.domain.results import TimedRead
+from bridge.domain.rules import ReaderRules
 from bridge.driver_api import Archive, Sighting
 
 STEP = 64
@@ -191,7 +192,8 @@ class ReadArchive:
         return number
 
     def _waits(self, row: EventRow | None) -> bool:
-        return self._timing.rebuilding or (row is not None and self._timing.waits(row))
+        timing = self._timing
+        return timing.rebuilding or (timing.stale if row is None else timing.waits(row))
 
     def _add(self, first: int, session: int, count: int) -> None:
         skipped = max(self._behind - first, 0)
@@ -209,7 +211,8 @@ class ReadArchive:
         """Return the location of a session, "" where its record was lost."""
         if session not in self._places:
             known = self._store.sessions()
-            self._places = {number: row.location for number, row in known.items()}
+            readers = self._timing.rules.readers
+            self._places = {number: _location(row, readers) for number, row in known.items()}
             self._places.setdefault(session, "")
             self._sessions = tuple(
                 number for number, place in self._places.items() if place in self._wanted
@@ -248,6 +251,12 @@ class ReadArchive:
                 zip(rows, timebase.timed(rows), strict=True), start=first
             )
         ]
+
+
+def _location(session: SessionRow, readers: Mapping[str, ReaderRules]) -> str:
+    """Return where a session's reader stood; an import need not say so of one we know."""
+    reader = readers.get(session.reader)
+    return session.location or (reader.location if reader is not None else "")
 
 
 class CrossingArchive:

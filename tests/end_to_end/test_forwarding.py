@@ -8,15 +8,20 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+import orjson
+
 from bridge.app.registry import Registry
+from bridge.bootstrap.actions import import_lines
+from bridge.bootstrap.forwards import Forwards
 from drivers import BUILTIN, race_result
 from drivers.ipico.records import chip_field
 from drivers.jchip.records import chip_of
 from tests.support.forwarding import Client, connected, free_port
 from tests.support.race_box import Box, Status
-from tests.support.small_box import READER, mat, written
+from tests.support.small_box import READER, loaded, mat, opened, written
 from tests.support.store import until
 
 LISTENING = ("ipico", "race-result", "ultra", "wiclax")
@@ -32,10 +37,15 @@ class Lines:
         self.records: dict[int, tuple[str, str]] = {}
         """n -> (id, chip)."""
         self.contradictions: list[str] = []
+        self.states: list[str] = []
+        """Of crossings, in order."""
 
     @property
     def chips(self) -> set[str]:
         return {chip for _, chip in self.records.values()}
+
+    def has(self, count: int) -> bool:
+        return len(self.records) == count
 
     async def dial(self, port: int) -> None:
         while True:
@@ -60,6 +70,7 @@ class Lines:
         else:
             record = json.loads(line)
             number, told = record["n"], (record["id"], record["chip"])
+            self.states.append(record.get("state", ""))
         if self.records.setdefault(number, told) != told:
             self.contradictions.append(f"{number} is {told} and {self.records[number]}")
 
@@ -212,3 +223,62 @@ async def test_every_output_hears_everything_over_a_kill(tmp_path: Path) -> None
     assert {name for name in facts if name.startswith("forward ")} == {
         f"forward {name}" for name in audience.ports
     }
+
+
+async def test_crossings_are_told_once_to_readers_and_with_each_revision_as_lines(
+    tmp_path: Path,
+) -> None:
+    ultra, lines = Client(Registry(BUILTIN).find("ultra")), Lines()
+    ports = free_port(), free_port()
+    more = ""
+    for driver, port in zip(("ultra", "jsonl"), ports, strict=True):
+        more += f'[[forward]]\ndriver = "{driver}"\nlisten = "tcp://127.0.0.1:{port}"\n'
+        more += 'send = "crossings"\n'
+    async with mat() as reader:
+        box = written(tmp_path, more=READER.format(port=reader.port) + more)
+        box.start()
+        try:
+            async with (
+                connected(ultra, dials=True, port=ports[0]),
+                connected(lines, dials=True, port=ports[1]),
+            ):
+                await box.until(lambda status: _clients(status, "ultra", "jsonl") == [1, 1])
+                for bib in (1, 2):
+                    for _ in range(3):
+                        await reader.cross(bib)
+                await until(lambda: len(ultra.reads) == 2)
+                await until(lambda: lines.states.count("final") == 2)
+        finally:
+            await box.stop()
+    assert sorted(read.chip for read in ultra.reads) == [chip(1), chip(2)]
+    assert [read.seq for read in ultra.reads] == [1, 2]
+    assert lines.states.count("provisional") >= 2
+    assert len({found for found, _ in lines.records.values()}) == 2
+    assert lines.contradictions == []
+
+
+def _clients(status: Status, *names: str) -> list[int]:
+    facts = status["link_facts"]
+    return [facts.get(f"forward {name}", {}).get("clients", 0) for name in names]
+
+
+async def test_reads_imported_meanwhile_are_numbered_and_told(tmp_path: Path) -> None:
+    lines, port = Lines(), free_port()
+    more = READER.format(port=free_port())
+    more += f'[[forward]]\ndriver = "jsonl"\nlisten = "tcp://127.0.0.1:{port}"\n'
+    box = written(tmp_path, more=more)
+    async with opened(box) as core, asyncio.TaskGroup() as group:
+        forwards = Forwards(loaded(box), core)
+        running = [group.create_task(forwards.run()), group.create_task(lines.dial(port))]
+        await until(lambda: _clients(core.health.status(), "jsonl") == [1])
+        for number in range(1, 4):
+            bare = {"reader": "watch", "chip": f"C{number}", "location": "finish"}
+            line = orjson.dumps({**bare, "time": "2026-11-21T16:00:00.000Z"})
+            report = await import_lines(core, [line], f"file {number}")
+            assert report["taken"] == 1, report
+            await core.recall()  # the housekeeper's work
+            await until(partial(lines.has, number))
+        await forwards.save()
+        for task in running:
+            task.cancel()
+    assert [lines.records[number][1] for number in (1, 2, 3)] == ["C1", "C2", "C3"]

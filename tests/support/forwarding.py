@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from bridge.driver_api import (
     MAIN,
@@ -123,11 +124,19 @@ class Client:
             writer.transport.abort()
 
 
+class Dials(Protocol):
+    """A client that connects and may be connected to."""
+
+    async def dial(self, port: int) -> None:
+        """Connect again and again until cancelled."""
+        ...
+
+
 @asynccontextmanager
-async def connected(client: Client, *, dials: bool, port: int) -> AsyncIterator[None]:
+async def connected(client: Dials, *, dials: bool, port: int) -> AsyncIterator[None]:
     """Run a client: it dials `port`, or listens there."""
     async with asyncio.TaskGroup() as group:
-        if dials:
+        if dials or not isinstance(client, Client):
             task = group.create_task(client.dial(port))
             try:
                 yield
