@@ -21,7 +21,10 @@ from typing import Final
 MAX_LINE: Final = 1_000
 """Characters of the longest line an expression is ever tried on."""
 MOST_WAYS: Final = 4 * MAX_LINE
-"""Ways to divide a line that may stay open: one repetition and two lesser choices, some 10 ms."""
+"""Ways to divide a line that may stay open: one repetition and two lesser choices.
+
+The worst lines found for such expressions take a fifth of a second; lines that occur, microseconds.
+"""
 _OTHER: Final = 1 << 128
 """Stands for every character that is not ASCII."""
 _ALL: Final = (1 << 129) - 1
