@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from bridge.domain.reads import Chip, StampForm
+from bridge.domain.reads import StampForm
 from bridge.driver_api import Driver, SerialLink, TcpLink
+from drivers import start_numbers
 from drivers.alge import emulator, options, records, session
 
 DRIVER: Final = Driver(
@@ -19,7 +20,7 @@ DRIVER: Final = Driver(
     encode=records.encode,
     emulator=emulator.make,
     extra=records.extra,
-    example_chip=lambda number: Chip(str(number)),
+    example_chip=start_numbers.chip_of,
     check_options=options.complaints,
     source=(
         "ALGE manuals of Timy, Timy3 W, TdC 8001; RaceHorology/RaceHorology (code, recordings); "

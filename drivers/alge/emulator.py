@@ -6,6 +6,7 @@ from typing import Final
 
 from bridge.domain.reads import DAY_NS, NS_PER_S
 from bridge.driver_api import MAIN, Out, Sighting
+from drivers import start_numbers
 from drivers.alge import records
 from drivers.timer_lines import TimerLines
 
@@ -52,7 +53,7 @@ class AlgeEmulator:
 
     def sighted(self, sighting: Sighting) -> Sequence[Out]:
         """Store and send an impulse; without `numbers` nobody keys in who it was."""
-        number = records.number_of(sighting.chip) if self._numbers else 0
+        number = start_numbers.number_of(sighting.chip) if self._numbers else 0
         flag = " " if number else records.UNKNOWN_NUMBER
         channel = f"C{min(max(sighting.antenna, 1), 8)}"
         return self._impulse(records.line_of(number, channel, sighting.stamp, flag, self._decimals))

@@ -15,6 +15,7 @@ from typing import Final
 
 from bridge.domain.reads import DAY_NS, NS_PER_S, Chip, Read, StampForm
 from bridge.driver_api import Control, Kept, Marker, Reason, Rejected, Sighting, Status
+from drivers import start_numbers
 
 MAX_LINE: Final = 128
 TICK_NS: Final = 100_000
@@ -74,9 +75,9 @@ class Impulse:
 
     @property
     def chip(self) -> Chip:
-        """Start number without leading zeros; without one, a name that no other impulse has."""
+        """Start number; without one, a name that no other impulse has."""
         if self.is_numbered:
-            return Chip(str(int(self.number)))
+            return start_numbers.chip_of(int(self.number))
         return Chip(f"{self.channel}#{self.digits}")
 
     @property
@@ -211,15 +212,9 @@ def line_of(number: int, channel: str, stamp: int, flag: str = " ", decimals: in
     return f"{flag}{number % 10_000:04d} {channel:<3} {time:<13} 00".encode("ascii")
 
 
-def number_of(chip: str) -> int:
-    """Return the start number a chip text tells, or 0: an impulse of somebody unknown."""
-    known = chip.isascii() and chip.isdecimal() and int(chip) < 10_000  # noqa: PLR2004
-    return int(chip) if known else 0
-
-
 def encode(sighting: Sighting) -> bytes:
     """Return the line of an impulse: antenna n is channel Cn, C1 being the finish."""
-    number = number_of(sighting.chip)
+    number = start_numbers.number_of(sighting.chip)
     flag = " " if number else UNKNOWN_NUMBER
     channel = f"C{min(max(sighting.antenna, 1), 8)}"
     return line_of(number, channel, sighting.stamp, flag) + b"\r"

@@ -6,6 +6,7 @@ from typing import Final
 
 from bridge.domain.reads import DAY_NS, NS_PER_S
 from bridge.driver_api import MAIN, Emulator, Out, Sighting
+from drivers import start_numbers
 from drivers.tagheuer import options as option_book
 from drivers.tagheuer import records
 from drivers.timer_lines import TimerLines
@@ -57,7 +58,7 @@ class Cp540:
 
     def sighted(self, sighting: Sighting) -> Sequence[Out]:
         """Store and send a time; without `numbers` nobody keys in who it was."""
-        number = records.number_of(sighting.chip) if self._numbers else 0
+        number = start_numbers.number_of(sighting.chip) if self._numbers else 0
         return self._add(number, records.channel_of(sighting.antenna), sighting.stamp)
 
     def marked(self, name: str, stamp: int) -> Sequence[Out]:  # noqa: ARG002
@@ -129,7 +130,7 @@ class PocketPro:
 
     def sighted(self, sighting: Sighting) -> Sequence[Out]:
         """Store a time; send it if that is switched on."""
-        number = records.number_of(sighting.chip) if self._numbers else 0
+        number = start_numbers.number_of(sighting.chip) if self._numbers else 0
         return self._add(number, sighting.stamp)
 
     def marked(self, name: str, stamp: int) -> Sequence[Out]:  # noqa: ARG002

@@ -22,6 +22,7 @@ from typing import Final
 
 from bridge.domain.reads import DAY_NS, NS_PER_S, Chip, Read, StampForm
 from bridge.driver_api import Control, Kept, Marker, Reason, Rejected, Sighting, Status
+from drivers import start_numbers
 
 MAX_LINE: Final = 128
 TICK_NS: Final = 10_000
@@ -86,7 +87,9 @@ class Impulse:
     @property
     def chip(self) -> Chip:
         """Start number; without one, a name that no other impulse has."""
-        return Chip(self.number or f"{self.channel}#{self.digits}")
+        if self.number:
+            return start_numbers.chip_of(int(self.number))
+        return Chip(f"{self.channel}#{self.digits}")
 
     @property
     def key(self) -> str:
@@ -183,8 +186,9 @@ def _stored(raw: bytes, text: bytes, sync: Sync) -> Kept | None:
     position, number, *parts = line.groups()
     since, digits = _time(*parts)
     place = _number(position) or "0"
-    chip = Chip(_number(number) or f"{place}#{digits}")
-    key = f"{place}/{_number(number)}/{digits}"
+    worn = _number(number)
+    chip = start_numbers.chip_of(int(worn)) if worn else Chip(f"{place}#{digits}")
+    key = f"{place}/{worn}/{digits}"
     if sync.moment is None:
         # Without the moment of synchronisation the arrival is all there is.
         return Read(raw, chip, 0, StampForm.ABSENT, key=f"unsynchronised/{key}")
@@ -245,12 +249,6 @@ def fields_of(raw: bytes) -> Mapping[str, object]:
     return _fields(impulse) if impulse else {}
 
 
-def number_of(chip: str) -> int:
-    """Return the start number a chip text tells, or 0: an impulse of somebody unknown."""
-    known = chip.isascii() and chip.isdecimal() and int(chip) < 10_000  # noqa: PLR2004
-    return int(chip) if known else 0
-
-
 def clock(ns: int) -> str:
     """Return ``HH:MM:SS.ddddd`` of ns since midnight, cut off."""
     seconds, rest = divmod(ns, NS_PER_S)
@@ -273,5 +271,5 @@ def channel_of(antenna: int) -> int:
 
 def encode(sighting: Sighting) -> bytes:
     """Return the line a CP 540 sends of an impulse."""
-    number, channel = number_of(sighting.chip), channel_of(sighting.antenna)
+    number, channel = start_numbers.number_of(sighting.chip), channel_of(sighting.antenna)
     return time_line("TN", number, sighting.seq, channel, sighting.stamp)

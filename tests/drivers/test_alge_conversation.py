@@ -52,7 +52,7 @@ def test_a_dump_brings_what_was_missed_under_the_same_identity() -> None:
     sight(pair, "2")
     pair.plug()
     pair.wait(5)
-    assert [read.chip for read in pair.reads] == ["1", "1", "2"]
+    assert [read.chip for read in pair.reads] == ["1@bib", "1@bib", "2@bib"]
     assert len({read.key for read in pair.reads}) == 2
     assert len({marker.key for marker in markers(pair.events)}) == 1
     assert alarms(pair.events)["no_dump"] is None
@@ -104,7 +104,7 @@ def test_a_cleared_time_stays_and_a_person_is_told() -> None:
     assert len(markers(events)) == 1
     text = alarms(events)["cleared"] or ""
     assert "gun of 09:00:38.7600" in text
-    assert "chip 12 or C1#0910005000" in text
+    assert "chip 12@bib or C1#0910005000" in text
     assert "ignore" in text
 
 

@@ -45,7 +45,7 @@ def test_published_lines() -> None:
         "C1#2146483300",
         "C1#2146481230",
         "C1#2146481000",
-        "15",
+        "15@bib",
     ]
     assert [marker.extra["number"] for marker in markers(events)] == ["0035", "0035", "0016"]
     assert [marker.extra.get("modifier") for marker in markers(events)] == ["M", None, None]
@@ -73,7 +73,7 @@ def test_identity_is_number_channel_and_time_whatever_the_flag() -> None:
     live, inserted = reads(decoded(DRIVER, lines))
     assert live.key == inserted.key == "0012/C1/1000001234"
     assert (live.chip, live.antenna, live.unit, live.form) == (
-        "12",
+        "12@bib",
         1,
         "C1",
         StampForm.TIME_OF_DAY,
@@ -97,7 +97,7 @@ def test_two_finishers_without_numbers_are_two() -> None:
 
 def test_an_old_timy_writes_commas_and_small_letters() -> None:
     [read] = reads(decoded(DRIVER, b" 0007 c2  09:59:59,5    00\r"))
-    assert (read.chip, read.antenna, read.stamp) == ("7", 2, tod(9, 59, 59, 500_000_000))
+    assert (read.chip, read.antenna, read.stamp) == ("7@bib", 2, tod(9, 59, 59, 500_000_000))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_gun_channels_are_an_option() -> None:
     line = b" 0001 C0  10:04:55.6513 00\r 0002 C2  10:04:56.0000 00\r"
     options = {"gun_channels": ["C2"]}
     start, gun = decoded(DRIVER, line, options=options)
-    assert [read.chip for read in reads([start])] == ["1"]
+    assert [read.chip for read in reads([start])] == ["1@bib"]
     assert isinstance(gun, Marker)
     assert gun.unit == "C2"
     assert not markers(decoded(DRIVER, line, options={"gun_channels": []}))

@@ -17,7 +17,7 @@ def test_published_lines_of_a_cp540(chunk: int) -> None:
     events = decoded(DRIVER, wire_of("tagheuer", "thcom08_lines.txt"), chunk)
     assert [type(event).__name__ for event in events] == ["Read", "Control", "Control", "Status"]
     [read] = reads(events)
-    assert (read.chip, read.antenna, read.unit, read.seq) == ("16", 5, "5", 72)
+    assert (read.chip, read.antenna, read.unit, read.seq) == ("16@bib", 5, "5", 72)
     assert (read.stamp, read.form) == (tod(12, 13, 56, 780_000_000), StampForm.TIME_OF_DAY)
     assert read.raw.endswith(b"06D9\r\n")
     assert notes(events) == {"acknowledgement": 1, "text": 1}
@@ -29,7 +29,7 @@ def test_published_lines_of_a_cp540(chunk: int) -> None:
 def test_a_published_session_of_a_pocket_pro(chunk: int) -> None:
     events = decoded(DRIVER, wire_of("tagheuer", "pocket_pro_session.txt"), chunk)
     [read] = reads(events)
-    assert (read.chip, read.form) == ("232", StampForm.NAIVE)
+    assert (read.chip, read.form) == ("232@bib", StampForm.NAIVE)
     assert read.stamp == naive("2020-03-01T13:41:51.0104")
     assert notes(events) == {"text": 2, "synchronised": 1, "download": 1, "end of download": 1}
 

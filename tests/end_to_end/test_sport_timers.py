@@ -67,8 +67,8 @@ async def until_known(box: Box, chips: set[str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("driver", "chips", "gun"),
     [
-        ("alge", ("1", "2", "3", "4"), True),
-        ("tagheuer", ("1", "2", "3", "4"), True),
+        ("alge", ("1@bib", "2@bib", "3@bib", "4@bib"), True),
+        ("tagheuer", ("1@bib", "2@bib", "3@bib", "4@bib"), True),
         ("thbc-protime", ("000001", "000002", "000003", "000004"), True),
         ("sportident", ("8000001", "8000002", "8000003", "8000004"), False),
     ],
@@ -97,3 +97,23 @@ async def test_what_a_timer_kept_comes_after_a_power_cut(
             box.put_down()
     events = [row["event"] for row in rows if "event" in row]
     assert any(event["kind"] == Kind.MARKER for event in events) is gun
+
+
+@pytest.mark.parametrize("driver", ["alge", "tagheuer"])
+async def test_a_start_number_is_the_read_of_who_wears_it(tmp_path: Path, driver: str) -> None:
+    tty = tmp_path / "tty"
+    box = written(tmp_path, more=READER.format(driver=driver, tty=tty))
+    async with on_a_tty(driver, tty) as host:
+        box.start()
+        try:
+            await box.until(lambda status: status["readers"][0]["state"] == "connected")
+            await finish(host, "2@bib")
+            await finish(host, "4@bib")
+            await until_known(box, {"2@bib", "4@bib"})
+            told = [(await box.ask("why", bib=bib))[0] for bib in (1, 2, 4)]
+            await box.stop()
+        finally:
+            box.put_down()
+    # Neither has a chip like it; one has no chip at all.
+    assert [one["participant"]["bib"] for one in told] == [1, 2, 4]
+    assert [[read["chip"] for read in one["reads"]] for one in told] == [[], ["2@bib"], ["4@bib"]]
