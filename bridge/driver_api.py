@@ -47,7 +47,8 @@ class Marker:
 
     raw: bytes
     name: str
-    """What fired, in the protocol's words: ``gun``, ``button``, ``beam``, ``marker``."""
+    """What fired, in the protocol's words. ``gun``, ``trigger``, ``gate`` and ``gpi…`` may set a
+    gun time (`gun_for`); ``button``, ``beam``, ``mark`` and others are kept and shown."""
     stamp: int
     form: StampForm
     key: str | None = None

@@ -22,6 +22,8 @@ from bridge.errors import UsageError
 log = structlog.get_logger(__name__)
 
 Json = dict[str, object]
+GUNS = ("gun", "trigger", "gate", "gpi")
+"""How the names of markers begin that may set T0 (see `driver_api.Marker`)."""
 
 
 class MarkDesk(Protocol):
@@ -37,7 +39,10 @@ class MarkDesk(Protocol):
 
 
 class MarkerGuns:
-    """Turns gun markers of readers that set T0 (`gun_for`) into gun marks."""
+    """Turns gun markers of readers that set T0 (`gun_for`) into gun marks.
+
+    Only what fires a race counts (`GUNS`): a manual mark or a beam on the same reader does not.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,8 @@ class MarkerGuns:
 
     def noted(self, row: EventRow) -> None:
         """Take a marker that was journalled just now."""
-        self._fresh.append(row)
+        if _fires(row):
+            self._fresh.append(row)
 
     def recall(self) -> None:
         """Take every marker on record: one may have come right before a power cut.
@@ -63,7 +69,7 @@ class MarkerGuns:
         To be called whenever times may have changed.
         """
         if any(reader.gun_for for reader in self._rules().readers.values()):
-            self._fresh = list(self._store.rows(kinds=(Kind.MARKER,)))
+            self._fresh = list(filter(_fires, self._store.rows(kinds=(Kind.MARKER,))))
 
     async def settle(self, desk: MarkDesk) -> None:
         """Record the marks that are owed."""
@@ -108,6 +114,10 @@ class MarkerGuns:
             )
             owed.append((mark, mine[-1] if mine else None))
         return owed
+
+
+def _fires(row: EventRow) -> bool:
+    return (row.note or "").startswith(GUNS)
 
 
 def _moment(row: EventRow, timebase: TimeBase, name: str) -> int:

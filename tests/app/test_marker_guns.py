@@ -42,6 +42,28 @@ async def test_a_trigger_sets_the_gun_by_the_reader_s_corrected_clock(tmp_path: 
         assert marks(core) == [(at, "reader:finish-mat", False)]
 
 
+@pytest.mark.parametrize(
+    ("name", "fires"),
+    [("trigger", True), ("gate", True), ("gpi3", True), ("button", False), ("beam", False)],
+)
+async def test_only_what_fires_a_race_sets_the_gun(
+    tmp_path: Path,
+    name: str,
+    fires: bool,  # noqa: FBT001
+) -> None:
+    clock = MatClock(FIRED + NS_PER_S)
+    async with mat(tmp_path, clock, finish=FIRES) as core:
+        await core.recall()
+        session = core.intake.open_session("finish-mat")
+        take(core, session, [], samples=[sample(core, session, AHEAD)])
+        await take(core, session, [Marker(b"x", name, FIRED + AHEAD, StampForm.NAIVE)])
+        await turn(core)
+        assert len(marks(core)) == fires
+        core.marker_guns.recall()
+        await turn(core)
+        assert len(marks(core)) == fires
+
+
 async def test_heard_again_or_after_a_restart_it_is_the_same_gun(tmp_path: Path) -> None:
     clock = MatClock(FIRED + NS_PER_S)
     async with mat(tmp_path, clock, finish=FIRES) as core:
