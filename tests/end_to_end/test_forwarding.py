@@ -207,6 +207,7 @@ async def test_every_output_hears_everything_over_a_kill(tmp_path: Path) -> None
             facts = (await box.ask("status"))["link_facts"]
             await box.stop()
             box.start()
+            await box.until(all_have_clients)
             await reader.cross(36)
             await audience.hears({chip(36)})
         finally:
