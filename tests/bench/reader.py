@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -162,11 +162,18 @@ class _Bank:
             per_crossing=load.per_crossing,
         )
         if load.speed is None:
-            return self._flood(list(sightings))
+            return self._flood(self._answering(sightings))
         begins = now + lead_ns
-        return self._paced(list(sightings), start, begins, load)
+        return self._paced(self._answering(sightings), start, begins, load)
 
-    def _flood(self, sightings: list[Sighting]) -> Played:
+    def _answering(self, sightings: Iterable[Sighting]) -> Iterator[Sighting]:
+        """Pass sightings on; who asks meanwhile is answered, or the bridge takes us for dead."""
+        for number, sighting in enumerate(sightings):
+            if number % 1000 == 0:
+                self._turn(0)
+            yield sighting
+
+    def _flood(self, sightings: Iterable[Sighting]) -> Played:
         lines: list[list[bytes]] = [[] for _ in self._ports]
         home: dict[str, int] = {}
         for sighting in sightings:
@@ -179,9 +186,9 @@ class _Bank:
         self._link.send("began")
         began = time.perf_counter_ns()
         self._empty()
-        return Played(began, time.perf_counter_ns(), len(sightings), 0, {})
+        return Played(began, time.perf_counter_ns(), sum(map(len, lines)), 0, {})
 
-    def _paced(self, sightings: list[Sighting], start: int, begins: int, load: Load) -> Played:
+    def _paced(self, sightings: Iterable[Sighting], start: int, begins: int, load: Load) -> Played:
         speed = load.speed or 1.0
         grain = 1 if load.rate * speed <= _ALONE_RATE else _GRAIN_NS
         home: dict[str, int] = {}
@@ -202,13 +209,15 @@ class _Bank:
         for at, number, data in plan:
             while (left := at - time.perf_counter_ns()) > 0:
                 self._turn(left)
+            if time.perf_counter_ns() - self._tick_ns > _TICK_NS:
+                self._turn(0)
             now = time.perf_counter_ns()
             for first in firsts.get((at, number), ()):
                 sent[first] = now
             self._put(self._ports[number], data)
         self._empty()
         ended = time.perf_counter_ns()
-        return Played(began, ended, len(sightings), ended - plan[-1][0], sent)
+        return Played(began, ended, load.reads, ended - plan[-1][0], sent)
 
     def _connected(self) -> None:
         end = time.perf_counter() + PATIENCE_S
