@@ -86,6 +86,7 @@ class Health:
         self._version = version("chip-bridge")
         self.alarms = Alarms()
         self.links: dict[str, Link] = {}
+        """By name; of several of a kind ``kind name``."""
 
     def ready(self) -> str | None:
         """Return None if reads can be taken and stored, else what is wrong."""
@@ -229,10 +230,12 @@ class Health:
             totals = self._standings.totals(event.id)
             sheet.gauge("event_started", totals.started, {"event": event.name})
             sheet.gauge("event_finished", totals.finished, {"event": event.name})
-        for link, facts in ((name, link.facts()) for name, link in self.links.items()):
-            for key, value in facts.items():
+        for name, link in self.links.items():
+            kind, _, one = name.partition(" ")
+            labels = {kind: one} if one else {}
+            for key, value in link.facts().items():
                 if key.endswith("_at") and isinstance(value, int):
-                    sheet.gauge(f"{link}_{key}_seconds", value / NS_PER_S)
+                    sheet.gauge(f"{kind}_{key}_seconds", value / NS_PER_S, labels)
                 elif isinstance(value, int | float):
-                    sheet.gauge(f"{link}_{key}", value)
+                    sheet.gauge(f"{kind}_{key}", value, labels)
         return sheet.text()

@@ -18,16 +18,6 @@ _PAGE: Final = 200
 _LOWEST: Final = "1.0"
 _PUSH_SINCE: Final = (1, 5)
 _REFUSED: Final = "ERROR"
-_CONFIG: Final[Mapping[str, str]] = {
-    "GENERAL;TIMEZONE": "Europe/Berlin",
-    "UPLOAD;CUSTNO": "0",
-    "UPLOAD;CONNECTION": "0",
-    "DETECTION;DEADTIME": "0",
-    "DETECTION;REACTIONTIME": "500",
-    "DETECTION;NOTIFICATION": "0",
-    "ACTIVE;LOOPID": "1",
-    "ACTIVE;POWER": "100",
-}
 
 
 @dataclass(slots=True)
@@ -132,7 +122,8 @@ class Commands:
     def _config(self, call: _Call) -> str:
         if call.rest == "GENERAL;BOXNAME":
             return f"{call.rest};{self._setup.box};{self._setup.box}"
-        return f"{call.rest};{_CONFIG[call.rest]}" if call.rest in _CONFIG else _REFUSED
+        told = self._decoder.config.get(call.rest)
+        return _REFUSED if told is None else f"{call.rest};{told}"
 
     def _set_time(self, call: _Call) -> str:
         wanted = stamps.parse_stamp(*call.rest.split(";", 1)) if ";" in call.rest else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 
 from bridge.domain.reads import DAY_NS
 from bridge.driver_api import Sighting
@@ -64,7 +65,26 @@ def setup_of(options: Mapping[str, object]) -> Setup:
 
 
 class ModelDecoder:
-    """What a decoder is without its connections."""
+    """What a decoder is without its connections.
+
+    Attributes:
+        position: GPS fields of the status: whether there is a fix, and where.
+        config: What ``GETCONFIG`` tells, besides the name.
+    """
+
+    position = "1;49.721,8.254939"
+    config: Mapping[str, str] = MappingProxyType(
+        {
+            "GENERAL;TIMEZONE": "Europe/Berlin",
+            "UPLOAD;CUSTNO": "0",
+            "UPLOAD;CONNECTION": "0",
+            "DETECTION;DEADTIME": "0",
+            "DETECTION;REACTIONTIME": "500",
+            "DETECTION;NOTIFICATION": "0",
+            "ACTIVE;LOOPID": "1",
+            "ACTIVE;POWER": "100",
+        }
+    )
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -124,7 +144,7 @@ class ModelDecoder:
     def status(self, version: Version, now_ns: int) -> str:
         """Return the fields of GETSTATUS."""
         date_and_time = ";".join(self.clock(now_ns))
-        common = f"1;11111111;{int(self.operating)};{self.file};1;49.721,8.254939;1;100"
+        common = f"1;11111111;{int(self.operating)};{self.file};{self.position};1;100"
         if self.setup.old_status or version <= LAST_OLD:
             return f"{date_and_time};{common};;;;;;;1;0"
         rest = f"30;31;0;1;1;1;100;1;1;1;0;0;0;0x0;{self.volts('12.1')}"

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import Final, overload
 from zlib import crc32
 
@@ -55,7 +56,10 @@ class _File(Sequence[list[str]]):
 
 
 class _Decoder(ModelDecoder):
-    """Times for ever by a clock that nobody sets."""
+    """Times for ever by a clock that nobody sets; it knows neither where it is nor a radio."""
+
+    position = "0;"
+    config: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, setup: Setup, archive: Archive) -> None:
         super().__init__(setup)

@@ -279,7 +279,10 @@ async def test_reads_imported_meanwhile_are_numbered_and_told(tmp_path: Path) ->
             assert report["taken"] == 1, report
             await core.recall()  # the housekeeper's work
             await until(partial(lines.has, number))
+        assert 'chip_bridge_forward_sent{forward="jsonl"} 3' in core.health.metrics()
+        assert core.health.status()["links"]["forward jsonl"].endswith("3 of 3 reads handed over")
         await forwards.save()
+        assert int(core.store.get("forward.jsonl.reads") or 0) > 0
         for task in running:
             task.cancel()
     assert [lines.records[number][1] for number in (1, 2, 3)] == ["C1", "C2", "C3"]
