@@ -150,6 +150,8 @@ class Connection:
         self._coalesce = coalesce
         self._pace = pace
         self._outgoing: asyncio.Queue[tuple[Awaitable[None] | None, Send]] = asyncio.Queue()
+        self._firm: Awaitable[None] | None = None
+        """Ends when all that an answer has to wait for is durable, as far as it has come."""
         self._dialling: dict[str, list[Send]] = {}
         """What waits for a channel that is being dialled."""
         self._asked_ns: int | None = None
@@ -300,6 +302,8 @@ class Connection:
     ) -> None:
         """Hand everything kept to the desk at once, in order; queue what must be written.
 
+        The times are those at which bytes came, and None where it was time that passed.
+
         Raises:
             LinkError: The session hung up; everything before it has been taken.
         """
@@ -314,7 +318,9 @@ class Connection:
             self._hand_in(parcel, utc, boot)
             return
         orders: list[Dial | Hangup | Alarm] = []
-        durable: Awaitable[None] | None = None
+        # The end of a request may come in a piece of its own, long after the reads in it. Polls,
+        # which go out as time passes, wait for nothing: a slow disk is no reader that fell silent.
+        durable = None if boot_ns is None else self._firm
         for event in events:
             if type(event) is Read:
                 parcel.kept.append(event)
@@ -341,9 +347,12 @@ class Connection:
             self._state.last_read_ns = utc
         if not (parcel.kept or parcel.samples or parcel.memory is not None):
             return None
-        return self._desk.take(
+        taken = self._desk.take(
             self._id, parcel.kept, utc, boot, memory=parcel.memory, samples=parcel.samples
         )
+        if parcel.firm:
+            self._firm = taken
+        return taken
 
     def _obey(self, event: Dial | Hangup | Alarm) -> None:
         match event:

@@ -232,6 +232,23 @@ async def test_an_acknowledgement_waits_until_its_reads_are_durable() -> None:
         line.main.end()
 
 
+async def test_an_acknowledgement_waits_for_reads_that_came_in_an_earlier_piece() -> None:
+    said: list[list[Event]] = [[READ], [Control(b"end", "end"), Send(b"ack")]]
+    line = Line(Scripted(lambda *_: said.pop(0)))
+    line.book.lazy = True
+    async with asyncio.TaskGroup() as group:
+        group.create_task(line.run())
+        line.main.say(b"...")
+        await until(lambda: len(line.book.waiting) == 1)
+        line.main.say(b"end")
+        await until(lambda: len(line.book.waiting) == 2)
+        await spin()
+        assert line.main.written == [], "the end of a request says nothing of its reads"
+        line.book.waiting[0].set_result(None)
+        await until(lambda: line.main.written == [b"ack"])
+        line.main.end()
+
+
 async def test_a_poll_does_not_wait_for_replies_to_become_durable() -> None:
     line = Line(Scripted(lambda *_: [Control(b"x", "x"), Send(b"poll")], [Send(b"hello")]))
     line.book.lazy = True
