@@ -5,7 +5,6 @@ time, so that late and repeated reads of a live link are answered at once. Whate
 summary cannot answer exactly is `Change.STALE`: the track is made anew from the journal.
 """
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
@@ -77,8 +76,8 @@ class Lane:
         """Time of the read that last opened a passing."""
         self.closing: list[tuple[int, int, Live]] = []
         """Heap of (due, serial, passing) decided by this reader."""
-        self.resting: deque[Live] = deque()
-        """Final passings that still know their reads, the oldest first."""
+        self.resting: list[tuple[int, int, Live]] = []
+        """Heap of (due, serial, final passing that still knows its reads)."""
         self.past: set[int] | None = set() if reader.clock is ClockPolicy.ARRIVAL else None
         """Hashes of all identities: without a clock a repeat has a time of its own."""
 

@@ -229,7 +229,7 @@ class Tracks:
     def _replace(self, track: Track, fresh: list[Live]) -> None:
         old = {passing.number: passing for passing in track.passings if passing.ours}
         for passing in track.passings:
-            passing.track = None
+            passing.track, passing.until = None, CLOSED  # a chip may still lead to it
         for passing in fresh:
             was = old.pop(passing.number, None) if passing.ours else None
             if was is not None:
@@ -319,10 +319,10 @@ class Tracks:
             passing = heappop(closing)[2]
             if passing.track is not None and passing.young:
                 self._close(passing, lane, now)
-        while resting and resting[0].last_at + YOUNG_NS < now:
-            passing = resting.popleft()
+        while resting and resting[0][0] < now:
+            passing = heappop(resting)[2]
             if passing.track is not None and passing.young:
-                passing.retire(self._rules.readers, lane.place.rules.stray_ns)
+                self._retire(passing, lane, now)
 
     def _close(self, passing: Live, lane: Lane, now: int) -> None:
         """Finish a passing; later if it grew meanwhile."""
@@ -332,13 +332,28 @@ class Tracks:
             if not passing.final:
                 passing.final, passing.until = True, CLOSED
                 self.closed.append(passing)
-            lane.resting.append(passing)
+            self._rest(lane, passing)
             return
-        stray_ns = home.place.rules.stray_ns
-        parked_ns = passing.last_at - max(passing.first_at, passing.known_from)
-        if passing.last_at - passing.first_at > stray_ns and parked_ns > 2 * YOUNG_NS:
-            passing.prune(self._rules.readers, passing.last_at - YOUNG_NS)
+        self._prune(passing, home)
         self._push(home, due, passing)
+
+    def _rest(self, lane: Lane, passing: Live) -> None:
+        heappush(lane.resting, (passing.last_at + YOUNG_NS, next(self._serial), passing))
+
+    def _retire(self, passing: Live, lane: Lane, now: int) -> None:
+        """Let a final passing forget its reads; later if it grew meanwhile."""
+        if passing.last_at + YOUNG_NS < now:
+            passing.retire(self._rules.readers, lane.place.rules.stray_ns)
+            return
+        self._prune(passing, lane)
+        self._rest(lane, passing)
+
+    def _prune(self, passing: Live, lane: Lane) -> None:
+        """Let a chip that is parked forget its older reads."""
+        parked_ns = passing.last_at - max(passing.first_at, passing.known_from)
+        stray = passing.last_at - passing.first_at > lane.place.rules.stray_ns
+        if stray and parked_ns > 2 * YOUNG_NS:
+            passing.prune(self._rules.readers, passing.last_at - YOUNG_NS)
 
     def count(self, passing: Live) -> None:
         """Bring a passing's counts up to date."""

@@ -170,6 +170,30 @@ def test_a_parked_chip_costs_no_memory_per_read() -> None:
     assert scene.asked == []
 
 
+def test_a_read_of_a_passing_made_anew_in_the_meantime_is_not_lost() -> None:
+    scene = Scene(who=field(runner(1), runner(2)))
+    made = [scene.reads.at(FINISH, when, chip) for when, chip in ((2000, "c1"), (2020, "c2"))]
+    scene.race.fold([*made, scene.reads.at(FINISH, 1990)])
+    scene.told()
+    scene.seen(FINISH, 2000.5)
+    assert [c.reads for c in scene.race.crossings_of(RegistrationId(1))] == [1, 2]
+
+
+def test_a_chip_parked_under_a_slow_reader_keeps_no_other_passing_in_memory() -> None:
+    scene = Scene()
+    for second in range(2000, 2120):
+        scene.seen(FINISH, second + 4, chip=f"stranger {second}")
+        scene.now(second + 5)
+        scene.seen(FINISH, second, second + 0.5)
+        scene.race.take()
+    books = scene.race._tracks.books.values()  # noqa: SLF001 - memory is what matters here
+    passings = [passing for owned in books for passing in owned.passings()]
+    assert sum(passing.young for passing in passings) < 40
+    assert max(len(reads) for passing in passings for reads in passing.seen.values()) < 80
+    assert [c.reads for c in scene.race.crossings_of(RegistrationId(1))] == [240]
+    assert scene.asked == []
+
+
 def test_a_chip_assigned_after_the_race_brings_its_crossings() -> None:
     scene = Scene(who=field(runner(1, chips=())))
     scene.seen(FINISH, 2000, chip="C9")
