@@ -30,6 +30,8 @@ STEP = 64
 """Reads between two journal ids kept in memory."""
 SLICE = 1_000
 """Stretches of reads, or crossings, looked at between two turns of the event loop at start."""
+TAIL = 500
+"""Newest reads kept as they are, so that live ones need not be read again for each client."""
 RESUMED = 64
 """Places kept at which somebody has stopped reading, so that the next page begins right there."""
 
@@ -97,6 +99,8 @@ class ReadArchive:
         """Rows before this id are numbered."""
         self._is_complete = False
         self._held: deque[_Held] = deque()
+        self._tail: deque[EventRow] = deque(maxlen=TAIL)
+        """The last of them has number `_count`."""
         self._resume: dict[int, int] = {}
         """Number of a record -> a journal id at or before it, with no other wanted one between."""
 
@@ -125,6 +129,10 @@ class ReadArchive:
                 self._add(number, run.session, 1)
         if self._count == before:
             return
+        if self._count - before != len(run):
+            self._tail.clear()  # some of them were numbered from the journal
+        else:
+            self._tail.extend(run)
         if not self._held and not self._waits(run[0]):
             self._ready = self._count
         elif self._held and (last := self._held[-1].row) and last.session == run.session:
@@ -223,6 +231,10 @@ class ReadArchive:
         count = min(count, self._ready - first + 1)
         if first < 1 or count <= 0:
             return []
+        behind = self._count - first + 1
+        if behind <= len(self._tail):
+            begins = len(self._tail) - behind
+            return list(islice(self._tail, begins, begins + count))
         begin = self._resume.pop(first, None)
         skip = 0
         if begin is None:
