@@ -48,6 +48,9 @@ _ASK_NS: Final = 5 * NS_PER_S
 _PATIENCE: Final = 4
 """A record that comes broken so often is broken in the decoder: acknowledged, or none follows."""
 _REPEAT_NS: Final = NS_PER_S
+_ACK_AGAIN_NS: Final = 3 * NS_PER_S
+"""A repetition that comes sooner was under way while the acknowledgement waited for the disk. As an
+acknowledgement names no record, another one would tick off the next record, unseen."""
 
 _PASSING: Final = re.compile(
     rb"\0*<(([A-Z0-9]{3}) ([0-9]{6}) ([0-9]{2,3}):([0-5][0-9])'([0-5][0-9])\"([0-9]{3})"
@@ -66,11 +69,16 @@ def _time_ns(hours: bytes, minutes: bytes, seconds: bytes, ms: bytes | None = No
 class ProtimeSession:
     """Listen to one decoder, acknowledge what is durable, ask for its time."""
 
-    def __init__(self, opening: Opening) -> None:  # noqa: ARG002 - the API's signature
+    def __init__(self, opening: Opening) -> None:
         self._lines = LineBuffer(MAX_LINE)
+        self._acknowledges = not opening.trial
+        """In a check nothing is: a record that was is gone from the decoder."""
         self._watch = Watch()
         self._is_open = False
         self._broken = 0
+        self._now_ns = self._acked_ns = 0
+        self._acked: str | None = None
+        """Key of the record that was acknowledged last."""
 
     @property
     def pending(self) -> bytes:
@@ -80,6 +88,7 @@ class ProtimeSession:
     def opened(self, now_ns: int) -> list[Event]:
         """Ask for the time; that it never answers before is no fault: it may be one-way."""
         self._is_open = True
+        self._now_ns = now_ns
         self._watch.begin(now_ns)
         return [Send(STATUS, asks_clock=True)]
 
@@ -96,6 +105,7 @@ class ProtimeSession:
 
     def tick(self, now_ns: int) -> list[Event]:
         """Ask for the time every few seconds; give up a decoder that answered and fell silent."""
+        self._now_ns = now_ns
         match self._watch.tick(now_ns, every_ns=_ASK_NS if self._watch.answers else None):
             case Verdict.DEAD:
                 return [Hangup("the decoder fell silent: no status for nine seconds")]
@@ -113,10 +123,10 @@ class ProtimeSession:
         if not self._is_open:
             return []
         match event:
-            case Read() | Marker():
+            case Read(key=key) | Marker(key=key):
                 lower = [Alarm("broken_record", "", on=False)] if self._broken else []
                 self._broken = 0
-                return [Send(ACK), *lower]
+                return [*self._acknowledge(key), *lower]
             case Rejected(raw) if b"<" in raw:
                 return self._spoiled()
             case Clock() | Status():
@@ -125,10 +135,18 @@ class ProtimeSession:
             case _:
                 return []
 
+    def _acknowledge(self, key: str | None) -> list[Event]:
+        """Acknowledge a new record, and an old one if the decoder did not get the first word."""
+        waited_ns = self._now_ns - self._acked_ns
+        if not self._acknowledges or (key == self._acked and waited_ns < _ACK_AGAIN_NS):
+            return []
+        self._acked, self._acked_ns = key, self._now_ns
+        return [Send(ACK)]
+
     def _spoiled(self) -> list[Event]:
         """Wait for the repetition; after several go on, as nothing else would ever come."""
         self._broken += 1
-        if self._broken % _PATIENCE:
+        if self._broken % _PATIENCE or not self._acknowledges:
             return []
         text = (
             "the decoder sends a broken record again and again; it was acknowledged so that others "

@@ -14,7 +14,7 @@ from bridge.driver_api import (
     Sighting,
     Status,
 )
-from drivers.thbc_protime import ACK, DRIVER, STATUS, emulator
+from drivers.thbc_protime import ACK, DRIVER, STATUS, emulator, line_of
 from tests.support.loopback import Loopback
 from tests.support.timers import (
     START,
@@ -32,6 +32,7 @@ from tests.support.timers import (
 
 fields_of = DRIVER.extra
 PASSING = b"<STA 023066 80:27'53\"016 01 01 3 1569>\r\n"
+BUTTON = line_of("MAN", "000000", 30 * S)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 4096])
@@ -64,10 +65,28 @@ def test_the_worked_sum() -> None:
 
 def test_each_record_is_acknowledged_behind_its_read() -> None:
     session, _ = open_session(DRIVER)
-    events = session.feed(PASSING + PASSING)
-    assert [type(event).__name__ for event in events] == ["Read", "Send", "Read", "Send"]
+    events = session.feed(PASSING + BUTTON)
+    assert [type(event).__name__ for event in events] == ["Read", "Send", "Marker", "Send"]
     assert sent(events) == [ACK, ACK]
+
+
+def test_what_came_twice_while_the_disk_was_slow_is_acknowledged_once() -> None:
+    # An acknowledgement names no record: a second one would tick off the next record, unseen.
+    session, _ = open_session(DRIVER)
+    events = session.feed(PASSING)
+    session.tick(START + S)
+    events += session.feed(PASSING)
+    assert sent(events) == [ACK]
     assert reads(events)[0].key == reads(events)[1].key
+    session.tick(START + 4 * S)  # the first one was lost on its way
+    assert sent(session.feed(PASSING)) == [ACK]
+
+
+def test_a_check_acknowledges_nothing() -> None:
+    session = DRIVER.session(Opening(trial=True))
+    assert sent(session.opened(START)) == [STATUS]
+    broken = PASSING.replace(b"1569", b"1568")
+    assert sent(session.feed(PASSING + BUTTON + broken * 8)) == []
 
 
 def test_bytes_of_a_file_are_not_acknowledged() -> None:
