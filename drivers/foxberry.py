@@ -31,6 +31,8 @@ from drivers.framing import LineBuffer, is_line
 MAX_LINE: Final = 1024
 """An EPC of 496 bits, a TID and a user bank of 64 bytes leave half of it free."""
 _US_NS: Final = 1_000
+_LAST_US: Final = ((1 << 63) - 1) // _US_NS
+"""Beyond it ns do not fit 64 bits."""
 _KEEPALIVE_NS: Final = 10_000_000_000
 _LINE: Final = re.compile(
     rb"\r?([^,\r\n]*),([0-9]{1,4}),([0-9A-Fa-f]{2,124}),([0-9]{1,18}),(-?[0-9]{1,4}(?:\.[0-9]+)?)?"
@@ -60,6 +62,8 @@ def _decode(raw: bytes) -> Kept:
     if line is None:
         return _other(raw)
     unit, antenna, epc, us, rssi, _, _ = line.groups()
+    if int(us) > _LAST_US:
+        return Rejected(raw, Reason.FIELD, "no such time")
     return Read(
         raw,
         Chip(epc.decode().upper()),

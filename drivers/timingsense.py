@@ -36,6 +36,10 @@ MAX_LINE: Final = 65_536
 """About 750 reads in one array; a longer one is cut, and what is whole in each part is read."""
 FIRST: Final = 1
 STRONGEST: Final = 2
+_FIRST_YEAR: Final = 1971
+_LAST_YEAR: Final = 2261
+"""ns since 1970 of later years do not fit 64 bits."""
+_MOST_TEXT: Final = 128
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "types": ("both", "first", "strongest"),
     "zone": ("utc", "local"),
@@ -56,6 +60,8 @@ _ROW: Final = re.compile(
 def _seconds_ns(parts: tuple[int, ...]) -> int | None:
     """Return ns from 1970 to year, month, day, hour, minute, second; None if there is no such."""
     year, month, day, hour, minute, second = parts
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return None
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
@@ -115,6 +121,8 @@ class TimingsenseSession(PassiveSession):
         chip, moment, kind = fields.get("Chip"), fields.get("Moment"), fields.get("Type")
         if isinstance(chip, bool) or not isinstance(chip, int | str) or not str(chip).strip():
             return Rejected(raw, Reason.UNKNOWN, "no Chip")
+        if not _is_text(str(chip).strip()):
+            return Rejected(raw, Reason.FIELD, "no such Chip")
         stamp, form = self._moment(moment)
         if stamp is None:
             return Rejected(raw, Reason.FIELD, "no such Moment")
@@ -149,11 +157,16 @@ class TimingsenseSession(PassiveSession):
         self, raw: bytes, chip: str, when: tuple[int, StampForm], point: object, kind: object
     ) -> Kept:
         stamp, form = when
-        unit = str(point) if isinstance(point, str | int) and str(point) else None
+        unit = str(point) if isinstance(point, str | int) and _is_text(str(point)) else None
         if kind in (FIRST, STRONGEST) and kind not in self._types:
             return Control(raw, f"read of type {kind}, not used", {"chip": chip, "type": kind})
         key = f"{unit or ''}/{chip}/{stamp}"
         return Read(raw, Chip(chip), stamp, form, None, None, unit, None, key)
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether a text can be stored and shown: JSON can spell half characters and zeros."""
+    return 0 < len(text) <= _MOST_TEXT and text.isprintable()
 
 
 def _fields(text: bytes) -> dict[str, object] | None:

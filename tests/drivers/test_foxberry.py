@@ -92,3 +92,12 @@ def test_options_are_refused() -> None:
     with pytest.raises(ValueError, match="allowed"):
         emulator({"x": 1})
     assert DRIVER.check_options({"x": 1})
+
+
+def test_a_time_beyond_what_a_journal_can_hold_is_rejected() -> None:
+    last = (2**63 - 1) // 1_000
+    [read] = decoded(DRIVER, b"r,4,BF65,%d,-63,,\n" % last)
+    assert reads([read])[0].stamp == last * 1_000
+    [event] = decoded(DRIVER, b"r,4,BF65,%d,-63,,\n" % (last + 1))
+    assert isinstance(event, Rejected)
+    assert event.reason is Reason.FIELD

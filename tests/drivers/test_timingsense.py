@@ -131,3 +131,25 @@ def test_wrong_options_are_named(options: dict[str, object]) -> None:
 def test_the_emulator_names_what_it_takes(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         emulator(options)
+
+
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [
+        (b'"Chip":7', b'"Chip":"\\ud800"'),
+        (b'"Chip":7', b'"Chip":"a\\u0000"'),
+        (b'"Chip":7', b'"Chip":"%s"' % (b"7" * 200)),
+        (b"2016-", b"0001-"),
+        (b"2016-", b"9999-"),
+    ],
+)
+def test_what_no_journal_can_hold_is_no_read(change: bytes, by: bytes) -> None:
+    [event] = decoded(DRIVER, b"[" + (OBJECT % (7, 1)).replace(change, by) + b"]\r\n")
+    assert isinstance(event, Rejected)
+    assert event.reason is Reason.FIELD
+
+
+def test_a_point_whose_name_cannot_be_stored_is_left_out() -> None:
+    line = (OBJECT % (7, 1)).replace(b'"a"', b'"\\ud800"')
+    [read] = reads(decoded(DRIVER, b"[" + line + b"]\r\n"))
+    assert (read.chip, read.unit) == ("7", None)
