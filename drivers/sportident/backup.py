@@ -20,6 +20,8 @@ _POINTER: Final = bytes((0x1C, 7))
 _POINTER_BYTES: Final = 10
 HEAD: Final = 5
 """Control number and address in front of what was read."""
+_LAST_ADDRESS: Final = 0xFFFFFF
+"""Of the three bytes an address has; a pointer beyond it is none (memory that was never used)."""
 _WAIT_NS: Final = 2 * NS_PER_S
 _TRIES: Final = 3
 
@@ -43,8 +45,9 @@ class Backup:
         self._asked_ns = 0
         self._tries = 0
         self.gave_up = False
-        with suppress(ValueError, TypeError, KeyError, RecursionError):
-            self._next = int(json.loads(memory or "null")["next"])
+        with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            known = int(json.loads(memory or "null")["next"])
+            self._next = min(max(known, FIRST_RECORD), _LAST_ADDRESS)
 
     def memory(self) -> str | None:
         """Return what the next session must know: where what is owed begins."""
@@ -69,7 +72,7 @@ class Backup:
         if len(data) != _POINTER_BYTES or data[2] != _POINTER[0]:
             return False
         free = int.from_bytes(data[3:5] + data[8:10], "big")
-        if free >= FIRST_RECORD:
+        if FIRST_RECORD <= free <= _LAST_ADDRESS:
             self._reached(free)
             self._next = free
         return True

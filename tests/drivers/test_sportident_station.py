@@ -204,3 +204,18 @@ def test_the_emulator_serves_other_clients() -> None:
 def test_the_emulator_names_what_it_takes(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         make(options)
+
+
+@pytest.mark.parametrize("free", [0xFFFFFFFF, 1 << 24])
+def test_a_pointer_beyond_the_memory_is_none(free: int) -> None:
+    session, _ = open_session(DRIVER)
+    session.feed(pointer(0x200))
+    assert not memories(session.feed(pointer(free)))
+    assert ASK_POINTER in sent(session.tick(START + 4 * S))
+
+
+@pytest.mark.parametrize("known", ["1e400", "-7", "99999999999", "[]"])
+def test_a_memory_that_cannot_be_harms_nothing(known: str) -> None:
+    session, _ = open_session(DRIVER, memory=f'{{"next": {known}}}')
+    session.feed(pointer(0x200))
+    assert sent(session.tick(START + 4 * S))
