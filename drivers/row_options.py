@@ -77,7 +77,7 @@ def _is_zone(zone: str) -> bool:
 def chip(options: Options) -> list[str]:
     """Complain about the steps that make the chip."""
     steps = options.get("chip", [])
-    if isinstance(steps, list | tuple) and all(step in CHIP_STEPS for step in steps):
+    if isinstance(steps, list | tuple) and all(step in tuple(CHIP_STEPS) for step in steps):
         return []
     return [f"option 'chip' is {steps!r}; allowed: a list of {', '.join(CHIP_STEPS)}"]
 

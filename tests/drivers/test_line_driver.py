@@ -355,3 +355,8 @@ def test_the_emulator_fires_the_gun_of_a_sample() -> None:
 def test_an_emulator_that_cannot_be_made_says_why(options: Options) -> None:
     with pytest.raises(ValueError, match=r"allowed|needs a 'sample'"):
         DRIVER.emulator(options)
+
+
+def test_steps_of_a_wrong_kind_are_a_complaint() -> None:
+    [complaint] = DRIVER.check_options({"chip": [["upper"]]})
+    assert "allowed: a list of upper" in complaint
