@@ -69,6 +69,7 @@ class AlienSession(PassiveSession):
         self._talk: Talk | None = None
         self._user = str(chosen.get("user", options.USER))
         self._may_talk = opening.link == "tcp"
+        self._trial = opening.trial
         self._unit: str | None = None
         self._is_open = self._is_odd = False
         self._now_ns = 0
@@ -84,7 +85,7 @@ class AlienSession(PassiveSession):
         self._is_open = True
         self._now_ns = now_ns
         if self._may_talk:  # who connects to us is not told a password, whatever it prints
-            self._talk = Talk(self._user, self._password)
+            self._talk = Talk(self._user, self._password, takes=not self._trial)
             self._talk.begin(now_ns)
         return []
 

@@ -29,9 +29,11 @@ _AGAIN: Final = (_TIME, "AutoMode")
 class Talk:
     """One connection that we have made to the command channel; silent until it prompts."""
 
-    def __init__(self, user: str, password: str) -> None:
+    def __init__(self, user: str, password: str, *, takes: bool = True) -> None:
+        """Without `takes` the list is not asked for, as asking empties it: in a check."""
         self._user = user
         self._password = password
+        self._takes = takes
         self._is_seen = False
         """It has prompted: a command channel it is."""
         self._has_heard = False
@@ -75,7 +77,7 @@ class Talk:
         is_prompt = text in PROMPTS
         if is_prompt and not self._is_in:
             self._is_seen = self._is_in = True
-            self._questions.extend([*_ONCE, *_AGAIN, _LIST])
+            self._questions.extend([*_ONCE, *_AGAIN, *([_LIST] if self._takes else [])])
             self._clock_ns = self._now_ns
             return self._go_on(), False
         self._is_answering = self._is_answering or (bool(text) and not is_prompt)
@@ -96,7 +98,7 @@ class Talk:
         if now_ns - self._clock_ns >= CLOCK_NS:
             self._clock_ns = now_ns
             self._questions.extend(_AGAIN)
-        if _LIST not in self._questions:
+        if self._takes and _LIST not in self._questions:
             self._questions.append(_LIST)
         return self._go_on()
 

@@ -3,6 +3,9 @@
 The stream is an endless answer on the main connection. The reader's state is asked on a second one,
 which also tells a dead link from a quiet mat: an event stream alone says nothing for half a minute.
 Nothing on the reader is ever changed, and its inventory is neither started nor stopped.
+
+In a check the state alone is asked for: whoever opens the stream is given what the reader has
+stored, once, and one stream too many ends the oldest.
 """
 
 from dataclasses import replace
@@ -66,6 +69,7 @@ class Pull:
         self._login = http_wire.basic(options.user, password)
         self._silence_ns = max(_LEAST_SILENCE_NS, round(_MISSED * options.keepalive_s * NS_PER_S))
         self._events = events
+        self._trial = opening.trial
         self._status = Unwrapper(JsonCutter())
         self._prefix = b""
         """A status answer's head, which goes with its body."""
@@ -81,11 +85,15 @@ class Pull:
     def begin(self, now_ns: int) -> list[Event]:
         """Ask for the stream, then for the state on a connection of its own."""
         self._heard_ns = self._stream_ns = self._next_ns = self._now_ns = now_ns
+        if self._trial:
+            return [Send(self._request(STATUS_TARGET), asks_clock=True)]
         return [Send(self._request(self._target)), *self._poll(now_ns)]
 
     def tick(self, now_ns: int, *, stream: bool, status: bool) -> list[Event]:
         """Poll, and give up a dead link; `stream`, `status`: whether bytes came since last time."""
         self._now_ns = now_ns
+        if self._trial:
+            return []
         if stream:
             self._stream_ns = now_ns
         if stream or status:

@@ -4,11 +4,13 @@ What came over HTTP is recognised by its head lines, and bare JSON is taken just
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from bridge.driver_api import (
     MAIN,
     Alarm,
+    Clock,
     Control,
     Event,
     Kept,
@@ -41,6 +43,7 @@ class ImpinjSession:
         self._health = HealthWatch()
         self._desk = PushDesk(gate_of(opening, DEFAULT_USER))
         self._link = opening.link
+        self._trial = opening.trial
         self._pull = Pull(opening, options, self._events)
         self._pulling = False
         self._heard = {MAIN: False, STATUS: False}
@@ -48,7 +51,7 @@ class ImpinjSession:
     def opened(self, now_ns: int) -> list[Event]:
         """Ask for the stream if the reader waits to be asked."""
         self._pulling = self._link == "tcp"
-        self._desk.talking = self._link == "tcp-listen"
+        self._desk.talking = self._link == "tcp-listen" and not self._trial
         return self._pull.begin(now_ns) if self._pulling else []
 
     def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:
@@ -127,6 +130,8 @@ class ImpinjSession:
 
     def _followed(self, event: Kept) -> list[Event]:
         self._desk.count(event)
+        if isinstance(event, Clock) and self._trial:
+            event = replace(event, asked=True)
         return [event, *self._health.told(event)]
 
 

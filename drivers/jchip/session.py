@@ -45,7 +45,9 @@ _NO_DATE: Final = (
 class JchipSession(PassiveSession):
     """Decode lines and, once `opened`, lead the handshake. Never opened, it only decodes."""
 
-    def __init__(self, opening: Opening) -> None:  # noqa: ARG002 - the API's signature
+    def __init__(self, opening: Opening) -> None:
+        self._start = [] if opening.trial else [Send(records.START)]
+        """In a check it is not told to begin: what it sends it sends once."""
         self._lines = TimerLines(MAX_LINE, waits=_never)
         self._dates = records.Dates()
         self._alarms = AlarmBook()
@@ -101,7 +103,7 @@ class JchipSession(PassiveSession):
         if not self._is_heard:
             return [Hangup("it says nothing: a J-Chip sender speaks first")]
         self._is_started = True
-        return [Send(records.START), *self._alarms.tell("sender_clock", _NO_TIME)]
+        return [*self._start, *self._alarms.tell("sender_clock", _NO_TIME)]
 
     def _decode(self, raw: bytes) -> Kept:
         text = raw.strip(b"\r\n ")
@@ -162,7 +164,7 @@ class JchipSession(PassiveSession):
             return [self._ask()]
         if isinstance(event, Clock) and not self._is_started:
             self._is_started = True
-            return [Send(records.START), *self._alarms.tell("sender_clock", "")]
+            return [*self._start, *self._alarms.tell("sender_clock", "")]
         return []
 
     def _ask(self) -> Send:

@@ -24,15 +24,17 @@ PAUSE_NS: Final = 5 * NS_PER_S
 PIECE: Final = 200
 """Passings per request: between two of them the line belongs to what is live."""
 _HELLO: Final = ("GETPROTOCOL", "GETTIME", "PUSHTAGS;true", "PASSINGS")
+_CHECK: Final = ("GETPROTOCOL", "GETTIME")
+"""In a check: passings pushed to it would come to nobody else."""
 _ROWS: Final = "GETPASSINGS"
 
 
 class Conversation:
     """The commands of one connection, from `begin` on."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, trial: bool = False) -> None:
         self._ledger = ledger
-        self._hello: deque[str] = deque(_HELLO)
+        self._hello: deque[str] = deque(_CHECK if trial else _HELLO)
         self._due: deque[str] = deque()
         self._asked: str | None = None
         self._since_ns: int | None = None

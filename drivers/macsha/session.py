@@ -38,7 +38,7 @@ def open_session(opening: Opening) -> Session:
         return MacshaFile(chosen.time)
     if chosen.kind == "ocelot":
         return OcelotSession(chosen.time)
-    return One4AllSession(opening.memory, chosen.time)
+    return One4AllSession(opening, chosen.time)
 
 
 class MacshaFile(PassiveSession):
@@ -92,11 +92,11 @@ class OcelotSession(MacshaFile):
 class One4AllSession(PassiveSession):
     """Decode a One4All's lines and, once `opened`, converse with it."""
 
-    def __init__(self, memory: str | None, time: str) -> None:
+    def __init__(self, opening: Opening, time: str) -> None:
         self._decoder = MacshaDecoder(time)
-        self._ledger = Ledger(memory)
-        self._talk = Conversation(self._ledger)
-        self._remembered = memory
+        self._ledger = Ledger(opening.memory)
+        self._talk = Conversation(self._ledger, trial=opening.trial)
+        self._remembered = opening.memory
         self._steps = ClockSteps()
         self._alarms = AlarmBook()
         self._opened = self._over = self._heard = self._had_mains = False

@@ -45,6 +45,8 @@ class MylapsSession(PassiveSession):
         self._name = chosen.name
         self._version = chosen.version
         self._password = opening.password
+        self._acknowledges = not opening.trial
+        """In a check nothing is: what was acknowledged never comes again."""
         self._decoder = Decoder(trust_utc=chosen.stamps == "utc")
         self._liveness = Liveness()
         self._is_open = False
@@ -136,6 +138,8 @@ class MylapsSession(PassiveSession):
         """
         self._liveness.identified()
         self._spoken = _SPOKEN.get(heard.function, self._spoken)
+        if not self._acknowledges:
+            return []
         answer = self._say(f"Ack{heard.function}", str(heard.number))
         if any(isinstance(event, Read | Marker) for event in heard.events):
             return [answer]

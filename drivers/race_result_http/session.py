@@ -32,12 +32,13 @@ class UploadSession(PassiveSession):
         if isinstance(user, str):
             gate = Gate(gate.path, gate.login, {"user": user})
         self._desk = PushDesk(gate, GOOD_BODY)
-        self._link = opening.link
+        # In a check nothing is answered: what was is not posted again.
+        self._answers = opening.link in ("tcp-listen", "tcp") and not opening.trial
         self._source = Numbering()
 
     def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Say nothing; acknowledge what is uploaded."""
-        self._desk.talking = self._link in ("tcp-listen", "tcp")
+        self._desk.talking = self._answers
         return []
 
     def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:

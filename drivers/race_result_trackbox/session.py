@@ -35,13 +35,14 @@ class TrackBoxSession(PassiveSession):
         if code is not None:
             gate = Gate(gate.path, gate.login, {"auth": str(code)})
         self._desk = PushDesk(gate, GOOD_BODY)
-        self._link = opening.link
+        # In a check nothing is answered: what was is not posted again.
+        self._answers = opening.link in ("tcp-listen", "tcp") and not opening.trial
         self._ping = Ping()
         self._line_number = 0
 
     def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Say nothing; acknowledge what is posted."""
-        self._desk.talking = self._link in ("tcp-listen", "tcp")
+        self._desk.talking = self._answers
         return []
 
     def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:

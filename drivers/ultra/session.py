@@ -50,6 +50,7 @@ class UltraSession(PassiveSession):
 
     def __init__(self, opening: Opening) -> None:
         self._options = options.parse(opening.options)
+        self._trial = opening.trial
         self._decoder = UltraDecoder()
         last = None if opening.last_stamp is None else seconds_of(opening.last_stamp)
         self._book = LogBook(opening.memory, last)
@@ -75,13 +76,13 @@ class UltraSession(PassiveSession):
         self._now = self._heard_at = now_ns
         self._extended_at = now_ns
         self._rewinding.begin(now_ns)
-        if self._options.backfill == "never":
+        if self._options.backfill == "never" or self._trial:
             self._book.owed_s = None
         elif self._book.seen_s is not None:
             self._book.owe(max(self._book.seen_s - OVERLAP_S, 0))
         elif self._options.backfill == "all":
             self._book.owe(0)
-        first = [Send(_SEND_READS)] if self._options.on_request else []
+        first = [Send(_SEND_READS)] if self._options.on_request and not self._trial else []
         return [*first, *self._ask(now_ns)]
 
     def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:

@@ -40,14 +40,15 @@ class ZebraSession(PassiveSession):
         self._items = Unwrapper(JsonCutter())
         self._events = EventReader(gun_state(opening.options))
         self._desk = PushDesk(gate_of(opening, DEFAULT_USER))
-        self._link = opening.link
+        # In a check nothing is answered: what was is not posted again.
+        self._answers = opening.link in ("tcp-listen", "tcp") and not opening.trial
         self._numbers: dict[str | None, EventNumbers] = {}
         self._alarms: dict[str, bool] = {}
         self._missing = 0
 
     def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
         """Say nothing; answer what is posted."""
-        self._desk.talking = self._link in ("tcp-listen", "tcp")
+        self._desk.talking = self._answers
         return []
 
     def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:

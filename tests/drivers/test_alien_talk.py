@@ -37,6 +37,13 @@ def cross(pair: Loopback, first: int, last: int) -> list[str]:
     return [DRIVER.example_chip(number) for number in range(first, last + 1)]
 
 
+def cross_unseen(pair: Loopback, count: int) -> list[str]:
+    """Let chips cross while nobody is connected."""
+    for number in range(1, count + 1):
+        pair.sight(tag(number, pair.now_ns))
+    return [DRIVER.example_chip(number) for number in range(1, count + 1)]
+
+
 def chips_of(pair: Loopback) -> list[str]:
     return [read.chip for read in pair.reads]
 
@@ -45,6 +52,19 @@ def logged_in(link: str = "tcp", password: str | None = None, **options: object)
     session = DRIVER.session(Opening(link=link, password=password, options=options))
     session.opened(START)
     return session
+
+
+def test_a_check_leaves_the_list_of_tags_as_it_is() -> None:
+    pair = Loopback(DRIVER, emulator_options={"mode": "command"})
+    chips = cross_unseen(pair, 3)
+    pair.plug(trial=True)
+    pair.wait(5)
+    assert [event for event in pair.events if isinstance(event, Clock)]
+    assert pair.reads == []
+    pair.pull()
+    pair.plug()
+    pair.wait(5)
+    assert chips_of(pair) == chips
 
 
 @pytest.mark.parametrize("prompts", [False, True])

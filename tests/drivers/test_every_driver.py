@@ -179,6 +179,27 @@ def test_what_was_missed_comes_back(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize(
+    "driver", [one for one in DRIVERS if one.repairs], ids=lambda driver: driver.name
+)
+def test_a_check_takes_nothing_from_the_reader(driver: Driver) -> None:
+    pair = Loopback(driver)
+    pair.plug()
+    pair.wait(10)
+    chips = cross(pair, 1, 5)
+    pair.wait(10)
+    pair.pull()
+    chips += cross(pair, 6, 15)
+    reads, memory = list(pair.reads), pair.memory
+    pair.plug(trial=True)
+    pair.wait(5)
+    pair.pull()
+    pair.reads, pair.memory = reads, memory  # a check stores nothing
+    pair.plug()
+    pair.wait(120)
+    assert {read.chip for read in pair.reads} == set(chips)
+
+
+@pytest.mark.parametrize(
     "driver", [one for one in DRIVERS if not one.may_be_silent], ids=lambda driver: driver.name
 )
 def test_a_dead_link_is_noticed(driver: Driver) -> None:

@@ -168,6 +168,19 @@ def test_the_stream_is_asked_for_with_a_login_and_the_state_beside_it() -> None:
     assert LOGIN.encode() in other.data
 
 
+def test_a_check_tells_the_time_and_leaves_the_stream_alone() -> None:
+    session, [ask] = pulled(trial=True)
+    assert isinstance(ask, Send)
+    assert ask.asks_clock
+    assert ask.data.startswith(b"GET /api/v1/status HTTP/1.1\r\n")
+    body = b'{"status":"idle","time":"2026-11-21T10:00:00.5Z"}'
+    told = session.feed(response(200, body, {"Content-Type": "application/json"}))
+    told += session.tick(NOW + 5 * NS_PER_S)
+    assert [event.asked for event in told if isinstance(event, Clock)] == [True]
+    assert not [event for event in told if isinstance(event, Send | Dial)]
+    assert alarms(told)["not_operating"]
+
+
 @pytest.mark.parametrize(
     ("status", "word"), [(401, "login"), (403, "LLRP"), (404, "path"), (500, "500")]
 )

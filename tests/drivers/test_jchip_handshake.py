@@ -47,6 +47,13 @@ def test_a_dialled_sender_that_waits_for_us_is_asked() -> None:
     assert sent(session.feed(TIME)) == [b"S0000\r"]
 
 
+def test_in_a_check_a_sender_is_not_told_to_begin() -> None:
+    session = DRIVER.session(Opening(trial=True))
+    events = [*session.opened(START), *session.feed(GREETING), *session.feed(TIME)]
+    assert [event for event in events if isinstance(event, Clock)]
+    assert sent(events) == [b"GT\r"]
+
+
 def test_silence_before_the_first_word_ends_the_link_and_later_does_not() -> None:
     session, _ = open_session(DRIVER)
     events = [event for at in range(1, 10) for event in session.tick(START + at * S)]

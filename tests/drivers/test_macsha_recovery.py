@@ -28,6 +28,14 @@ def test_says_hello_in_the_safe_order_and_never_starts_or_sets_anything() -> Non
     assert len(mat.reads) == 3
 
 
+def test_a_check_takes_the_pushes_from_nobody() -> None:
+    mat = Mat()
+    mat.plug(trial=True)
+    mat.wait(5)
+    assert mat.sent("GETTIME")
+    assert not mat.sent("PUSHTAGS")
+
+
 def test_a_long_backlog_comes_in_pieces() -> None:
     mat = Mat()
     chips = mat.cross(1, 450, step_s=0)

@@ -122,6 +122,13 @@ def test_reads_are_requested_where_the_box_wants_that() -> None:
     assert set(asking.cross(1, 3)) == asking.chips
 
 
+def test_a_check_asks_for_no_reads() -> None:
+    box = Box({"on_request": True}, {"on_request": True, "backfill": "all"})
+    box.plug(trial=True)
+    box.wait(5)
+    assert set(box.sent()) == {b"?\n", b"r\n"}
+
+
 def test_the_extended_status_is_asked_for_if_wanted() -> None:
     box = Box(options={"extended_status": True})
     box.plug()

@@ -54,11 +54,13 @@ class Loopback:
         """Whether the link stands."""
         return self._session is not None
 
-    def plug(self) -> None:
-        """Connect, with what the last session remembered."""
+    def plug(self, *, trial: bool = False) -> None:
+        """Connect, with what the last session remembered; for a trial with nothing."""
         last = max((read.stamp for read in self.reads), default=None)
         self.hung_up = None
         opening = Opening(memory=self.memory, last_stamp=last, options=self._options)
+        if trial:
+            opening = Opening(options=self._options, trial=True)
         self._session = self.driver.session(opening)
         outs = self._connect(MAIN, MAIN)
         events = self._session.opened(self.now_ns)
