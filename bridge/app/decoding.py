@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from bridge.app.captures import Piece, Source
 from bridge.domain.reads import DAY_NS, NS_PER_MS, NS_PER_S, Read, StampForm
@@ -15,9 +16,11 @@ from bridge.driver_api import (
     Kept,
     Marker,
     Opening,
+    Reason,
     Rejected,
     Send,
     Session,
+    Sighting,
     Status,
 )
 
@@ -25,6 +28,8 @@ Shown = dict[str, object]
 _LINE_END = b"\r\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_US = 1_000
+_SOME_STAMP: Final = 1_795_766_400 * NS_PER_S
+_OF_WHOLE_FRAMES: Final = frozenset({Reason.CHECKSUM, Reason.FIELD, Reason.UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -85,25 +90,46 @@ class Decoding:
         """Yield what is left where the capture ends within a frame.
 
         Recorded files often lack the very last line end: a rest that is whole with one is shown as
-        what it is, any other as rejected.
+        what it is, any other as rejected: as what it is if the driver can say so, else as
+        incomplete.
         """
         for session in self._sessions.values():
             rest = session.pending
             if not rest:
                 continue
             self.account.events += len(rest)
-            for shown in self._whole(session) or [_blank("rejected", rest, reason="incomplete")]:
+            for shown in self._whole(session, rest) or [self._broken(rest)]:
                 yield self._told(shown)
 
-    def _whole(self, session: Session) -> list[Shown]:
+    def _whole(self, session: Session, rest: bytes) -> list[Shown]:
         """Return what a line end makes of the rest, which is nothing if it makes no sense."""
+        if not rest.strip(_LINE_END):
+            return [{**_blank("control", rest), "extra": {"note": "line end"}}]
         kept = [event for event in session.feed(_LINE_END) if isinstance(event, Kept)]
-        if not kept or session.pending or any(isinstance(event, Rejected) for event in kept):
+        if session.pending.strip(_LINE_END) or any(isinstance(one, Rejected) for one in kept):
             return []
-        shown = [_shown(event, self._driver) for event in kept]
-        last = kept[-1].raw.removesuffix(_LINE_END)
-        shown[-1]["raw"] = _text(last)
-        return shown if last else shown[:-1]
+        shown = []
+        left = len(rest)
+        for event in kept:
+            if left > 0:
+                shown.append({**_shown(event, self._driver), "raw": _text(event.raw[:left])})
+            left -= len(event.raw)
+        return shown
+
+    def _broken(self, rest: bytes) -> Shown:
+        """Return the rest as rejected.
+
+        A frame with a wrong check sum may as well be a longer one with a damaged length, so a
+        driver waits for what comes behind it. Here nothing comes; a sound record in its place
+        shows whether the rest was the whole frame that it claimed to be.
+        """
+        sound = Sighting(chip=self._driver.example_chip(1), stamp=_SOME_STAMP)
+        session = self._driver.session(self._opening)
+        events = session.feed(rest + self._driver.encode(sound))
+        first = next((event for event in events if isinstance(event, Kept)), None)
+        if isinstance(first, Rejected) and first.raw == rest and first.reason in _OF_WHOLE_FRAMES:
+            return _shown(first, self._driver)
+        return _blank("rejected", rest, reason="incomplete")
 
     def _session(self, connection: str) -> Session:
         if connection not in self._sessions:

@@ -9,14 +9,15 @@ from typing import BinaryIO
 import click
 import orjson
 
-from bridge.app.captures import Form, form_of, pieces
+from bridge.app.captures import Form, Piece
 from bridge.app.decoding import Decoding, Shown
+from bridge.app.recordings import form_for, pieces_for
 from bridge.cli.invocation import Invocation
 from bridge.driver_api import Opening
 from bridge.errors import NotFound, UsageError
 
 _FULL = 65_536
-"""Bytes of output written at once."""
+"""Bytes of output written at once, and of a file by which its container is told."""
 
 
 @click.command()
@@ -24,16 +25,17 @@ _FULL = 65_536
 @click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--chunk", type=click.IntRange(min=1), help="Feed this many bytes at a time.")
 @click.option(
+    "--as",
     "--format",
     "container",
     type=click.Choice(["auto", *(form.value for form in Form)]),
     default="auto",
     show_default=True,
-    help="The container of the capture.",
+    help="The container of the capture; joined: line ends were not on the wire.",
 )
 @click.option(
     "--link",
-    type=click.Choice(["tcp", "serial"]),
+    type=click.Choice(["tcp", "tcp-listen", "serial", "mqtt", "file"]),
     default="tcp",
     show_default=True,
     help="The link the bytes came over, where the protocol differs.",
@@ -60,13 +62,15 @@ def decode(
     drivers = invocation.drivers()
     if driver not in drivers.names():
         raise UsageError(drivers.unknown(driver))
-    decoding = Decoding(drivers.find(driver), Opening(link=link), chunk)
+    found, opening = drivers.find(driver), Opening(link=link)
+    decoding = Decoding(found, opening, chunk)
     with _opened(file) as source:
         counted = _Counted(source)
         head = source.peek(_FULL) if hasattr(source, "peek") else b""
         name = "" if file is None else file.name
-        form = form_of(head, name) if container == "auto" else Form(container)
-        _print(_events(decoding, form, counted, head), eager=form is Form.RAW)
+        form = form_for(found, opening, head, name) if container == "auto" else Form(container)
+        parts = pieces_for(found, form, counted, head)
+        _print(_events(decoding, parts), eager=form is Form.RAW)
     account = decoding.account
     click.echo(account.text(), err=True)
     balanced = account.file == counted.taken and account.reader == account.events
@@ -97,14 +101,14 @@ def _opened(file: Path | None) -> AbstractContextManager[BinaryIO]:
     if file is None or str(file) == "-":
         return nullcontext(sys.stdin.buffer)
     try:
-        return file.open("rb")
+        return file.open("rb", buffering=_FULL)
     except OSError as error:
         raise NotFound(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _events(decoding: Decoding, form: Form, file: _Counted, head: bytes) -> Iterator[Shown | None]:
+def _events(decoding: Decoding, parts: Iterable[Piece]) -> Iterator[Shown | None]:
     """Yield events, and None wherever the input may let us wait."""
-    for piece in pieces(form, file, head):
+    for piece in parts:
         yield from decoding.feed(piece)
         yield None
     yield from decoding.finish()

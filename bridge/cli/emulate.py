@@ -20,8 +20,9 @@ from bridge.adapters.emulator_links import (
     target_of,
 )
 from bridge.adapters.system_clock import SystemClock
-from bridge.app.captures import Source, form_of, pieces
+from bridge.app.captures import Form, Source, looks_like
 from bridge.app.endpoint import MqttEndpoint, TcpEndpoint
+from bridge.app.recordings import form_for, pieces_for
 from bridge.app.simulation import Mat, people, plan
 from bridge.cli.invocation import Invocation
 from bridge.domain.clocks import ZoneClock
@@ -30,6 +31,8 @@ from bridge.driver_api import Driver, Emulator, Opening, Read, Sighting
 from bridge.errors import UsageError
 
 REPORT_S = 10.0
+_HEAD = 65_536
+"""Bytes of a recording by which its container is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +276,7 @@ def reads_in(driver: Driver, file: Path) -> Iterator[Read]:
         UsageError: There is no read in it.
     """
     data = file.read_bytes()
-    lines = data.lstrip()[:1] == b"{"
+    lines = data.lstrip()[:1] == b"{" and looks_like(data[:_HEAD]) is not Form.JSON
     reads = list(_json_reads(data)) if lines else list(_captured(driver, file))
     if not reads:
         raise UsageError(f"{file} holds no read that {driver.title} could send")
@@ -281,11 +284,13 @@ def reads_in(driver: Driver, file: Path) -> Iterator[Read]:
 
 
 def _captured(driver: Driver, file: Path) -> Iterator[Read]:
-    session = driver.session(Opening())
+    opening = Opening()
+    session = driver.session(opening)
     with file.open("rb") as source:
-        head = source.read(4096)
+        head = source.read(_HEAD)
         source.seek(0)
-        for piece in pieces(form_of(head, file.name), source, head):
+        form = form_for(driver, opening, head, file.name)
+        for piece in pieces_for(driver, form, source, head):
             if piece.source is Source.READER:
                 yield from (e for e in session.feed(piece.data) if isinstance(e, Read))
 

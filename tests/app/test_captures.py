@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.app.captures import Form, Piece, Source, form_of, pieces
+from bridge.app.captures import Form, Judge, Piece, Source, form_of, looks_like, pieces
 from bridge.errors import UsageError
 
 VECTORS = Path("tests/vectors")
@@ -15,8 +15,9 @@ SEGMENTS = b"# t_ms\tdir\tconn\tevent\tpayload(escaped)\n"
 LINES = b"# t_first_ms\tt_last_ms\tdir\tconn\tevent\tline(CRLF stripped)\n"
 
 
-def taken(form: Form, content: bytes) -> list[Piece]:
-    return list(pieces(form, io.BufferedReader(io.BytesIO(content)), content[:4096]))
+def taken(form: Form, content: bytes, *, reader_dials: bool = False) -> list[Piece]:
+    file = io.BufferedReader(io.BytesIO(content))
+    return list(pieces(form, file, content[:4096], reader_dials=reader_dials))
 
 
 def wire(found: list[Piece], source: Source) -> bytes:
@@ -59,6 +60,45 @@ def test_lines_without_a_mark_are_the_readers_own() -> None:
     assert wire(taken(Form.TRANSCRIPT, content), Source.READER) == b"#P;1;A\r\n2;B\n"
 
 
+def test_a_transcript_of_either_kind_of_mark_has_two_sides() -> None:
+    both = taken(Form.TRANSCRIPT, b"C>H N0000X\\r\nH>C GT\\r\nC>H A\n")
+    assert wire(both, Source.READER) == b"N0000X\rA\r\n"
+    assert wire(both, Source.HOST) == b"GT\r"
+    arrows = taken(Form.TRANSCRIPT, b"> HELLO\r\n< PING\r\n\r\n<\r\n>nothing\n")
+    assert wire(arrows, Source.READER) == b"HELLO\r\n\r\n>nothing\n"
+    assert wire(arrows, Source.HOST) == b"PING\r\n\r\n"
+
+
+def test_objects_have_hex_or_text_and_say_whose_it_is() -> None:
+    content = (
+        b'[\n{"id": "a", "direction": "reader>client", "hex": "0001ff"},\n'
+        b'{"dir": "C>R", "hex": "AA", "conn": 7}\n'
+        b'{"note": "no bytes"}\n\n'
+        b'{"dir": "R>H", "was": {"raw": "x"}, "raw": "a\\r\\n\\u00e9\xc3\xa9"}]\n'
+    )
+    found = taken(Form.JSON, content)
+    assert wire(found, Source.READER) == b"\0\1\xff" + "a\r\néé".encode()
+    assert wire(found, Source.HOST) == b"\xaa"
+    assert [piece.written for piece in found] == [0, 6, 2, 0, 0, 13]
+    assert [piece.connection for piece in found][:3] == ["", "", "7"]
+    assert sum(piece.container + piece.written for piece in found) == len(content)
+
+
+@pytest.mark.parametrize(("reader_dials", "reader"), [(True, b"in"), (False, b"out")])
+def test_which_end_is_the_client_depends_on_who_connects(
+    reader_dials: bool,  # noqa: FBT001 - a parameter of the test
+    reader: bytes,
+) -> None:
+    content = b'{"dir": "c2s", "raw": "in"}\n{"dir": "s2c", "raw": "out"}\n'
+    assert wire(taken(Form.JSON, content, reader_dials=reader_dials), Source.READER) == reader
+
+
+def test_joined_lines_have_no_ends() -> None:
+    found = taken(Form.JOINED, b"ab\r\ncd\n\nef")
+    assert wire(found, Source.READER) == b"abcdef"
+    assert [piece.container for piece in found] == [2, 1, 1, 0]
+
+
 def test_hex_is_read_line_by_line_without_its_comments() -> None:
     found = taken(Form.HEX, b"# frames\n8e02 33\n\n8F # end\n")
     assert wire(found, Source.READER) == b"\x8e\x02\x33\x8f"
@@ -72,15 +112,57 @@ def test_hex_is_read_line_by_line_without_its_comments() -> None:
         ("", LINES, Form.LINES),
         ("x.txt", b"# comment\nH> A\n", Form.TRANSCRIPT),
         ("x.txt", b"H> A\n", Form.TRANSCRIPT),
+        ("", b"C>H A\n", Form.TRANSCRIPT),
+        ("", b"> A\r\n", Form.TRANSCRIPT),
         ("x.hex", b"aa00\n", Form.HEX),
+        ("", b"# frames\naa00 01\n\n0A\n0", Form.HEX),
+        ("", b"# nothing\n\n", Form.TRANSCRIPT),
+        ("", b'{"dir": "c2s", "raw": "a"}\n', Form.JSON),
+        ("", b'[\n{"direction": "reader>client", "hex": "00"},\n', Form.JSON),
+        ("", b'{"dir": "up", "raw": "a"}\n', Form.RAW),
+        ("", b'{"dir": "R>H", "raw": 1}\n', Form.RAW),
+        ("", b'{"chip": "A1", "raw": "a"}\n', Form.RAW),
+        ("", b'[{"Chip":2,"Type":1},{"Chip":2,"Type":1}]\r\n', Form.RAW),
+        ("", b'["dir", "hex"]\n', Form.RAW),
+        ("", b'{"a":' * 100_000, Form.RAW),
         ("x.log", b"aa00058\r\n", Form.RAW),
         ("x.bin", b"\x8e\x02", Form.RAW),
         ("x.txt", b"#P;1;2\r\n", Form.RAW),
+        ("x.txt", b">A\r\n", Form.RAW),
+        ("x.xml", b"<Alien-RFID-Tag>\r\n", Form.RAW),
+        ("", b"\n\n", Form.RAW),
         ("", b"", Form.RAW),
     ],
 )
-def test_the_form_is_recognised(name: str, head: bytes, form: Form) -> None:
-    assert form_of(head, name) is form
+def test_what_a_file_looks_like(name: str, head: bytes, form: Form) -> None:
+    assert looks_like(head, name) is form
+
+
+def understands(wanted: bytes) -> Judge:
+    return lambda data: 1.0 if data == wanted else -1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "understood", "form"),
+    [
+        ("", b"aa00\r\n", b"aa00\r\n", Form.RAW),
+        ("x.hex", b"aa00\r\n", b"aa00\r\n", Form.RAW),
+        ("", b"aa00\r\n", b"\xaa\0", Form.HEX),
+        ("", b"aa00\r\n", b"neither", Form.RAW),
+        ("x.hex", b"aa00\r\n", b"neither", Form.HEX),
+        ("x.hex", b"aa00\nzz\n", b"neither", Form.HEX),
+        ("", b"aa00\r\nbb", b"\xaa\0", Form.HEX),
+        ("", b"> A\r\n", b"> A\r\n", Form.RAW),
+        ("", b"> A\r\n", b"A\r\n", Form.TRANSCRIPT),
+        ("", b"> A\r\n", b"neither", Form.TRANSCRIPT),
+        ("", b'{"dir": "s2c", "raw": "a"}\n', b'{"dir": "s2c", "raw": "a"}\n', Form.RAW),
+        ("", b'{"dir": "s2c", "raw": "a"}\n', b"a", Form.JSON),
+    ],
+)
+def test_a_container_is_believed_if_what_is_in_it_makes_sense(
+    name: str, head: bytes, understood: bytes, form: Form
+) -> None:
+    assert form_of(head, name, understands(understood)) is form
 
 
 @pytest.mark.parametrize(
@@ -92,6 +174,12 @@ def test_the_form_is_recognised(name: str, head: bytes, form: Form) -> None:
         (Form.LINES, LINES + b"1\t1\tH>R\tc\tNUL\t99999999\n", "NUL bytes"),
         (Form.HEX, b"00\nxy\n", "Line 2"),
         (Form.HEX, b"0" * 1_000_001, "has no end"),
+        (Form.JSON, b"[1]\n", "no JSON object"),
+        (Form.JSON, b'{"dir": "R>H", "raw": 1}\n', "raw is no text"),
+        (Form.JSON, b'{"dir": "R>H", "hex": "0x"}\n', "Line 1"),
+        (Form.JSON, b'{"dir": "R>H", "h\\u0065x": "00"}\n', "unusual way"),
+        (Form.JSON, b'{"a":' * 100_000 + b"\n", "nested too deep"),
+        (Form.JSON, b'{"raw": "a"}\n', "direction 'None'"),
     ],
 )
 def test_what_is_no_such_capture_is_told(form: Form, content: bytes, says: str) -> None:
@@ -121,6 +209,6 @@ def test_what_is_written_as_segments_is_read_back(sent: bytes) -> None:
 @pytest.mark.parametrize("path", sorted(VECTORS.glob("*/*.t*")), ids=lambda path: path.name)
 def test_every_capture_we_keep_is_accounted_for(path: Path) -> None:
     content = path.read_bytes()
-    found = taken(form_of(content[:4096], path.name), content)
+    found = taken(looks_like(content[:4096], path.name), content)
     assert sum(piece.container + piece.written for piece in found) == len(content)
     assert wire(found, Source.READER)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from drivers import BUILTIN
 from tests.support.command import COMMAND, chip_bridge, clean_environ, imported_by, sentence
 
 VECTORS = Path("tests/vectors")
@@ -127,8 +128,9 @@ def test_hex_dumps_are_read(tmp_path: Path) -> None:
     dump.write_text("# one read\n" + b"aa0005800012860800012603062027472353\r\n".hex() + "\n")
     (event,) = events_of(chip_bridge("decode", "ipico", dump).stdout)
     assert event["chip"] == "058000128608"
-    (event,) = events_of(chip_bridge("decode", "ipico", dump, "--format", "hex").stdout)
-    assert event["chip"] == "058000128608"
+    for option in ("--as", "--format"):
+        (event,) = events_of(chip_bridge("decode", "ipico", dump, option, "hex").stdout)
+        assert event["chip"] == "058000128608"
 
 
 def test_a_live_reader_is_shown_at_once() -> None:
@@ -192,9 +194,8 @@ def test_a_reader_of_the_output_that_leaves_is_no_failure_worth_words() -> None:
 
 def test_an_unknown_driver_is_wrong_usage() -> None:
     said = sentence(chip_bridge("decode", "ipco", data=b""), 2)
-    assert said == (
-        "There is no driver 'ipco' (did you mean 'ipico'?); there are: ipico, race-result.\n"
-    )
+    names = ", ".join(BUILTIN)
+    assert said == f"There is no driver 'ipco' (did you mean 'ipico'?); there are: {names}.\n"
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
@@ -205,7 +206,7 @@ def test_a_file_that_is_not_there_is_told() -> None:
 
 def test_a_capture_of_another_form_is_told() -> None:
     said = sentence(chip_bridge("decode", "ipico", "--format", "segments", data=b"aa00\n"), 2)
-    assert "try --format raw" in said
+    assert "try --as raw" in said
 
 
 def test_decoding_imports_neither_settings_nor_tables() -> None:

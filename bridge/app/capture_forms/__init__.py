@@ -1,0 +1,1 @@
+"""The containers people keep recorded connections in, one module each."""
