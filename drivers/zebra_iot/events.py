@@ -73,19 +73,21 @@ class EventReader:
             return Tag(Rejected(raw, Reason.FIELD, "no idHex or EPC that can be"))
         unit = _unit(event, data)
         count = whole(data.get("eventNum"))
-        # A counter that begins anew with every restart, so it needs the time beside it.
-        key = None if count is None else f"{unit or ''}/{count}@{stamp[0] // NS_PER_MS}"
+        antenna = whole(data.get("antenna")) or None
+        # A counter that begins anew with every restart, so it needs the time beside it; and
+        # whether the tags of one list count one by one is not documented.
+        key = f"{unit or ''}/{count}@{stamp[0] // NS_PER_MS}/{chip}/{antenna or 0}"
         level = data.get("peakRssi", data.get("rssi"))
         reads = data.get("reads", data.get("seenCount"))
         read = Read(
             raw,
             Chip(chip),
             *stamp,
-            whole(data.get("antenna")) or None,
+            antenna,
             level if type(level) is float else number(level),
             unit,
             count,
-            key,
+            None if count is None else key,
         )
         return Tag(read, count, summed=reads not in (None, 1))
 

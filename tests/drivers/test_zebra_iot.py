@@ -64,7 +64,15 @@ def test_both_schemas_say_the_same(newer: bool) -> None:  # noqa: FBT001
     assert isinstance(read, Read)
     assert (read.chip, read.stamp, read.antenna) == (sighting(7).chip, sighting(7).stamp, 1)
     assert (read.rssi, read.unit, read.seq) == (-60.0, "FX9600-1", 7)
-    assert read.key == f"FX9600-1/7@{read.stamp // 1_000_000}"
+    assert read.key == f"FX9600-1/7@{read.stamp // 1_000_000}/{read.chip}/1"
+
+
+def test_tags_of_one_list_are_reads_of_their_own_even_where_they_share_a_number() -> None:
+    event = json.loads(tag_event(sighting(7), newer=True))
+    [tag] = event["data"]["tagData"]
+    event["data"]["tagData"] = [tag, {**tag, "EPC": "AA07"}, {**tag, "antenna": 2}]
+    reads = DRIVER.session(Opening()).feed(json.dumps(event).encode() + b"\n")
+    assert len({read.key for read in reads if isinstance(read, Read)}) == 3
 
 
 @pytest.mark.parametrize(
