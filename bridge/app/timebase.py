@@ -239,5 +239,11 @@ def _placeless(row: EventRow, reader: str) -> TimedRead:
 
 
 def _identity(row: EventRow) -> tuple[str, int] | str:
-    """Return what makes two rows of a reader the same read; without a stamp each is its own."""
-    return row[11] or (row[5] or "", row[6] if row[7] != StampForm.ABSENT else -row[0])
+    """Return what makes two rows of a reader the same read.
+
+    One without a stamp has another time at each arrival. If it has a key, the 0 says that it may
+    come again; else each is its own.
+    """
+    if row[7] == StampForm.ABSENT:
+        return (row[11], 0) if row[11] else (row[5] or "", -row[0])
+    return row[11] or (row[5] or "", row[6])

@@ -84,7 +84,8 @@ class Lane:
     def may_repeat(self, read: TimedRead) -> bool:
         """Return whether an equal record may have come at another time; remember this one.
 
-        Reads without a stamp are placed by arrival whatever the policy.
+        Reads without a stamp are placed by arrival whatever the policy: their identity is a key
+        and 0.
         """
         if self.past is None:
             if isinstance(read.identity, str) or read.identity[1] != 0:

@@ -109,6 +109,42 @@ async def test_endless_stored_reads_do_not_keep_their_crossings_waiting(tmp_path
         check(core)
 
 
+async def test_a_live_read_among_stored_ones_is_told_at_once(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 600 * NS_PER_S)
+    async with mat(tmp_path, clock) as core:
+        await core.recall()
+        session = opened(core, "finish-mat")
+        stored = read("C2", GUN + 119 * NS_PER_S + AHEAD)
+        await take(core, session, [read("C1", clock.utc_ns() + AHEAD), stored])
+        assert sorted(m["chip"] for m in told(core)) == ["C1", "C2"]
+
+
+async def test_live_reads_of_a_trusted_clock_that_is_late_are_told_at_once(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 600 * NS_PER_S)
+    async with mat(tmp_path, clock, finish='clock = "reader"') as core:
+        await core.recall()
+        session = opened(core, "finish-mat", -AHEAD)
+        await take(core, session, [read("C1", clock.utc_ns() - AHEAD)])
+        assert [m["chip"] for m in told(core)] == ["C1"]
+
+
+async def test_a_read_without_a_stamp_that_is_sent_again_is_no_second_one(tmp_path: Path) -> None:
+    clock = MatClock(GUN + 120 * NS_PER_S)
+    async with mat(tmp_path, clock) as core:
+        await enter(core, [7])
+        await core.recall()
+        session = opened(core, "finish-mat")
+        sent = read("C7", 0, StampForm.ABSENT)._replace(key="passing 12")
+        await take(core, session, [sent])
+        for _ in range(2):
+            clock.turn(300)
+            await settled(core)
+            await take(core, session, [sent])
+        await settled(core)
+        assert [(m["chip"], m["reads"]) for m in latest(core).values()] == [("C7", 1)]
+        check(core)
+
+
 async def test_a_restart_publishes_nothing_new_and_gives_equal_results(tmp_path: Path) -> None:
     clock = MatClock(GUN + 120 * NS_PER_S)
     async with mat(tmp_path, clock) as core:

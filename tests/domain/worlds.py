@@ -143,6 +143,7 @@ def reads_of(rng: Random, size: int) -> list[TimedRead]:
     made: list[TimedRead] = []
     chips = CHIPS[: rng.randint(1, len(CHIPS))]
     readers = rng.sample(READERS, rng.randint(1, len(READERS)))
+    clockless = rng.choice([None, "finish-backup", "mat-1"])
     for _ in range(rng.randint(0, size)):
         chip, reader, begin = rng.choice(chips), rng.choice(readers), moment(rng)
         loud = rng.choice([None, -50.0, -60.5, -61.0])
@@ -153,6 +154,9 @@ def reads_of(rng: Random, size: int) -> list[TimedRead]:
             identity: tuple[str, int] | str = (chip, at)
             if reader == "5k-arrival":
                 identity = f"k{rng.randint(0, 5)}"
+            elif reader == clockless:
+                number = rng.randint(0, 7)
+                identity = (f"k{number}", 0) if number < 5 else (chip, -len(made) - 1)
             rssi = None if loud is None else loud + rng.choice([0, 1, 2])
             name = "nobody's" if strange else reader
             when = -1 if bad else at
