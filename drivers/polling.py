@@ -7,6 +7,7 @@ round begins sooner.
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import cycle
 from typing import Final, NamedTuple, Protocol
 
 from bridge.domain.reads import NS_PER_S
@@ -44,6 +45,25 @@ class Talk(Protocol):
     def tick(self, now_ns: int, silent_ns: int) -> list[Event]:
         """Let time pass; nothing was understood for `silent_ns`."""
         ...
+
+
+class Asking:
+    """A talk that only asks who is there: for a check, which sets nothing up and starts nothing."""
+
+    def __init__(self, *questions: bytes) -> None:
+        self._questions = cycle(questions)
+
+    def begin(self, now_ns: int) -> list[Event]:  # noqa: ARG002
+        """Listen first: it may talk by itself."""
+        return []
+
+    def heard(self, frame: bytes) -> list[Event]:  # noqa: ARG002
+        """Say nothing: that it talks is all there is to know."""
+        return []
+
+    def tick(self, now_ns: int, silent_ns: int) -> list[Event]:  # noqa: ARG002
+        """Ask where nothing came, one question after another."""
+        return [Send(next(self._questions))] if silent_ns >= NS_PER_S - SLACK_NS else []
 
 
 class Step(NamedTuple):

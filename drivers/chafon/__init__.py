@@ -6,10 +6,10 @@ from typing import Final
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Control, Driver, Kept, Opening, SerialLink, TcpLink
 from drivers.binary_frames import Piece, Shape
-from drivers.chafon import emulator, older, options, prime, wire
+from drivers.chafon import emulator, older, older_talk, options, prime, prime_talk, wire
 from drivers.chafon.older import OlderDecoder
 from drivers.chafon.talk import ChafonTalk
-from drivers.polling import PolledSession, rejected
+from drivers.polling import Asking, PolledSession, rejected
 
 
 def _is_proven(frame: bytes) -> bool:
@@ -34,7 +34,9 @@ def _session(opening: Opening) -> PolledSession:
     return PolledSession(
         shape=_SHAPE,
         decode=decode,
-        talk=ChafonTalk(wanted, decoder),
+        talk=Asking(older_talk.QUESTION, prime_talk.QUESTION)
+        if opening.trial
+        else ChafonTalk(wanted, decoder),
         advice=(
             "check power and cable of the reader and its baud rate: 57600, for UHF Prime readers "
             "115200"

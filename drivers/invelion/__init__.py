@@ -5,14 +5,16 @@ from typing import Final
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Driver, Opening, SerialLink, TcpLink
 from drivers.invelion import emulator, frames, talk
-from drivers.polling import PolledSession
+from drivers.polling import Asking, PolledSession
 
 
 def _session(opening: Opening) -> PolledSession:
     return PolledSession(
         shape=frames.SHAPE,
         decode=frames.decode,
-        talk=talk.InvelionTalk(opening.options),
+        talk=Asking(frames.build(frames.VERSION))
+        if opening.trial
+        else talk.InvelionTalk(opening.options),
         advice="check power and cable of the reader, and its baud rate (115200 or 38400)",
     )
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Driver, Opening, SerialLink, TcpLink
-from drivers.polling import PolledSession
+from drivers.polling import Asking, PolledSession
 from drivers.thingmagic import emulator, frames, talk
 
 
@@ -12,7 +12,9 @@ def _session(opening: Opening) -> PolledSession:
     return PolledSession(
         shape=frames.SHAPE,
         decode=frames.decode,
-        talk=talk.MercuryTalk(opening.options),
+        talk=Asking(frames.command(frames.VERSION))
+        if opening.trial
+        else talk.MercuryTalk(opening.options),
         advice=(
             "check power and cable of the module, and its baud rate (115200; also seen: 9600, "
             "921600, 230400, 460800)"

@@ -4,7 +4,7 @@ from typing import Final
 
 from bridge.domain.reads import Chip, StampForm
 from bridge.driver_api import Driver, Opening, SerialLink, TcpLink
-from drivers.polling import PolledSession
+from drivers.polling import Asking, PolledSession
 from drivers.yrm100 import emulator, frames, talk
 
 
@@ -12,7 +12,7 @@ def _session(opening: Opening) -> PolledSession:
     return PolledSession(
         shape=frames.SHAPE,
         decode=frames.decode,
-        talk=talk.YrmTalk(opening.options),
+        talk=Asking(*talk.QUESTIONS) if opening.trial else talk.YrmTalk(opening.options),
         advice="check power and wiring of the module, and that it speaks at 115200 baud",
     )
 

@@ -17,6 +17,9 @@ AGAIN_NS: Final = 60 * NS_PER_S
 ROUNDS: Final = b"\x22\xff\xff"
 _SOFTWARE: Final = b"\x01"
 REGIONS: Final = MappingProxyType({"cn900": 1, "us": 2, "eu": 3, "cn800": 4, "kr": 6})
+QUESTIONS: Final = tuple(
+    frames.build(dialect, frames.COMMAND, frames.INFO, _SOFTWARE) for dialect in DIALECTS
+)
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "dialect": one_of(("auto", *(dialect.name for dialect in DIALECTS))),
