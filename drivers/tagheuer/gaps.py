@@ -17,6 +17,8 @@ MOST: Final = 500
 _WRAP: Final = 10_000
 _MOST_LOST: Final = 10
 _MOST_WANTED: Final = 5_000
+_KEPT: Final = 2 * MOST
+"""So far behind the newest a number is remembered to have come; once round, it will come again."""
 
 
 class Recall(NamedTuple):
@@ -43,6 +45,7 @@ class Gaps:
         self._newest: dict[str, int] = {}
         """Channel -> its newest number; the newest of all stands last."""
         self._known: dict[int, set[str]] = {}
+        self._noted = 0
         self._queue: deque[Recall] = deque(maxlen=_MOST_WANTED)
         self._open: Recall | None = None
         self._asked_ns = 0
@@ -50,7 +53,9 @@ class Gaps:
 
     def memory(self) -> str:
         """Return what the next session must know."""
-        book = {"newest": self._newest, "per_channel": self.per_channel}
+        book: dict[str, object] = {"newest": self._newest, "per_channel": self.per_channel}
+        if owed := self._owed():
+            book["owed"] = owed
         return json.dumps(book, separators=(",", ":"))
 
     def begin(self) -> None:
@@ -129,6 +134,33 @@ class Gaps:
         self._known.setdefault(sequence, set()).add(channel)
         self._newest.pop(channel, None)
         self._newest[channel] = sequence
+        self._noted += 1
+        if self._noted % MOST == 0:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of numbers far behind, which the numbering comes round to."""
+        for sequence, channels in list(self._known.items()):
+            channels -= {name for name in channels if self._behind(sequence, name) > _KEPT}
+            if not channels:
+                del self._known[sequence]
+
+    def _behind(self, sequence: int, channel: str) -> int:
+        last = self._last(channel)
+        return 0 if last is None else (last - sequence) % _WRAP
+
+    def _owed(self) -> dict[str, list[list[int]]]:
+        """Return what is still to be asked for: by channel, runs of first number and how many."""
+        owed: dict[str, list[list[int]]] = {}
+        for recall in (*filter(None, (self._open,)), *self._queue):
+            if recall.is_tail:
+                continue
+            runs = owed.setdefault(recall.channel, [])
+            if runs and sum(runs[-1]) % _WRAP == recall.sequence:
+                runs[-1][1] += 1
+            else:
+                runs.append([recall.sequence, 1])
+        return owed
 
     def _want(self, sequences: list[int], channel: str) -> None:
         channels = [channel]
@@ -152,8 +184,16 @@ class Gaps:
             book = json.loads(memory or "null")
             newest = {str(name): int(number) % _WRAP for name, number in book["newest"].items()}
             per_channel = book["per_channel"] is True
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            owed = [
+                Recall((int(first) + step) % _WRAP, str(name))
+                for name, runs in book.get("owed", {}).items()
+                for first, count in runs
+                for step in range(min(int(count), MOST))
+            ]
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return
         self.per_channel = per_channel
         for channel, sequence in newest.items():
             self._note(sequence, channel)
+        if self._is_wanted:
+            self._queue += owed

@@ -218,7 +218,7 @@ def _other(raw: bytes, text: bytes, sync: Sync) -> Kept:
         if moment is None:
             return Rejected(raw, Reason.FIELD, "no such day")
         sync.moment = moment
-        return Control(raw, "synchronised", {"text": text[3:].decode()})
+        return Control(raw, SYNCHRONISED, {"text": text[3:].decode()})
     name = _NAME.fullmatch(text)
     if name:
         named = zip(("serial", "model", "firmware"), name.groups(), strict=True)
@@ -229,6 +229,7 @@ def _other(raw: bytes, text: bytes, sync: Sync) -> Kept:
     return Control(raw, note.get(text[:2], "text"), {"text": text.decode().strip()})
 
 
+SYNCHRONISED: Final = "synchronised"
 DOWNLOAD: Final = "download"
 DOWNLOAD_ENDED: Final = "end of download"
 

@@ -8,7 +8,7 @@ without. A CP 520 is only listened to. Never sent: triggers, synchronisation, er
 
 from typing import Final
 
-from bridge.domain.reads import NS_PER_S, Read
+from bridge.domain.reads import NS_PER_S, Read, StampForm
 from bridge.driver_api import (
     MAIN,
     Alarm,
@@ -18,6 +18,7 @@ from bridge.driver_api import (
     Kept,
     Marker,
     Opening,
+    Reason,
     Rejected,
     Remember,
     Send,
@@ -52,8 +53,9 @@ class TagHeuerSession:
         self._gaps = Gaps(opening.memory, is_wanted=self._options.backfill != "never")
         self._was_seen = opening.memory is not None or opening.last_stamp is not None
         self._is_open = False
+        self._changes_nothing = opening.trial
         self._now_ns = self._asked_ns = 0
-        self._downloading = False
+        self._downloading = self._undated = False
         self._tries = 0
         self._remembered = opening.memory
         self._lost: list[int] = []
@@ -74,7 +76,7 @@ class TagHeuerSession:
             self._gaps.begin()
             return [self._command(NAME), *self._recall()]
         events: list[Event] = [self._command(NAME), self._command(SYNC), self._command(BATTERY)]
-        if self._options.live_events:
+        if self._options.live_events and not self._changes_nothing:
             events.append(self._command(LIVE))
         wanted = self._options.backfill
         if wanted == "all" or (wanted == "missed" and self._was_seen):
@@ -87,7 +89,7 @@ class TagHeuerSession:
             self._watch.heard(answer=False)
         events: list[Event] = []
         for line in self._lines.feed(data):
-            event = records.decode(line, self._options.gun_channels, self._sync)
+            event = self._dated(records.decode(line, self._options.gun_channels, self._sync))
             events.append(event)
             if self._is_open:
                 events += self._follow(event)
@@ -105,7 +107,7 @@ class TagHeuerSession:
             case Verdict.DEAD:
                 return [Hangup("the timer fell silent: no answer for nine seconds")]
             case Verdict.POLL:
-                return [self._command(NAME), *self._recall()]
+                return [self._command(NAME), *self._ask_sync(), *self._recall()]
             case Verdict.FINE:
                 return [*self._recall(), *self._download_again()]
 
@@ -128,20 +130,25 @@ class TagHeuerSession:
             case Status():
                 self._watch.heard(answer=True)
                 return []
-            case Control(note=records.CORRECTION):
-                return [_corrected(event)]
-            case Control(note="acknowledgement"):
-                self._watch.heard(answer=True)
-                self._gaps.refused()
-                return []
-            case Control(note=records.DOWNLOAD):
-                self._asked_ns = self._now_ns
-                return []
-            case Control(note=records.DOWNLOAD_ENDED):
-                self._downloading = False
-                return [Alarm("no_download", "", on=False)]
+            case Control():
+                return self._controlled(event)
             case _:
                 return []
+
+    def _controlled(self, event: Control) -> list[Event]:
+        match event.note:
+            case records.CORRECTION:
+                return [_corrected(event)]
+            case "acknowledgement":
+                self._watch.heard(answer=True)
+                self._gaps.refused()
+            case records.DOWNLOAD:
+                self._asked_ns = self._now_ns
+            case records.DOWNLOAD_ENDED:
+                return self._downloaded()
+            case records.SYNCHRONISED if self._undated:
+                return self._download()
+        return []
 
     def _timed(self, event: Read | Marker) -> list[Event]:
         if self._downloading:
@@ -180,8 +187,31 @@ class TagHeuerSession:
         self._remembered = memory
         return [Remember(memory)]
 
+    def _dated(self, event: Kept) -> Kept:
+        """Refuse a stored time that cannot be dated yet: it is not of the moment it comes in."""
+        absent = isinstance(event, Read) and event.form is StampForm.ABSENT
+        if not (self._downloading and absent):
+            return event
+        self._undated = True
+        return Rejected(event.raw, Reason.FIELD, "stored before the synchronisation was told")
+
+    def _ask_sync(self) -> list[Event]:
+        is_missing = self._is_pocket and self._sync.moment is None
+        return [self._command(SYNC)] if is_missing else []
+
+    def _downloaded(self) -> list[Event]:
+        """Take the end of a download; one without dates is to come again with them."""
+        self._downloading = False
+        if not self._undated:
+            return [Alarm("no_download", "", on=False)]
+        text = (
+            "the timer's memory came, but not when the timer was synchronised: its times have no "
+            "date yet, and it is asked again"
+        )
+        return [*self._ask_sync(), Alarm("no_download", text)]
+
     def _download(self) -> list[Event]:
-        self._downloading = True
+        self._downloading, self._undated = True, False
         self._asked_ns = self._now_ns
         return [self._command(DOWNLOAD)]
 

@@ -3,14 +3,25 @@
 import pytest
 
 from bridge.domain.reads import Chip
-from bridge.driver_api import Hangup, Sighting
+from bridge.driver_api import Hangup, Opening, Sighting
 from drivers.tagheuer import DRIVER
 from drivers.tagheuer.emulator import make
 from drivers.tagheuer.gaps import Gaps
 from drivers.tagheuer.records import sealed
 from tests.support.loopback import Loopback
-from tests.support.timers import START, S, alarms, markers, open_session, sent
+from tests.support.timers import (
+    START,
+    S,
+    alarms,
+    markers,
+    memories,
+    naive,
+    open_session,
+    reads,
+    sent,
+)
 
+ODD_MEMORY = '{"newest":{},"per_channel":false,"owed":{"4":[[1]]}}'
 POCKET = {"model": "pocket-pro"}
 
 
@@ -84,7 +95,7 @@ def test_never_recalls_nothing() -> None:
     assert sent(events) == [sealed(b"#SN")]
 
 
-@pytest.mark.parametrize("memory", [None, "x", "[1]", '{"newest":1,"per_channel":0}'])
+@pytest.mark.parametrize("memory", [None, "x", "[1]", '{"newest":1,"per_channel":0}', ODD_MEMORY])
 def test_a_useless_memory_is_an_empty_one(memory: str | None) -> None:
     assert Gaps(memory, is_wanted=True).memory() == '{"newest":{},"per_channel":false}'
 
@@ -201,3 +212,49 @@ def test_the_emulator_serves_other_clients() -> None:
 def test_the_emulator_names_what_it_takes(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         make(options)
+
+
+def test_what_is_still_owed_is_asked_for_by_the_next_session() -> None:
+    session, _ = open_session(DRIVER)
+    session.feed(sealed(b"TN 0001 0001 04 12:00:01.0000 00001"))
+    events = session.feed(sealed(b"TN 0005 0005 04 12:00:05.0000 00001"))
+    assert sent(events) == [sealed(b"#RT 0002 04")]
+    session, events = open_session(DRIVER, memory=memories(events)[-1])
+    asked = sent(events)
+    for number in (2, 3, 4):
+        assert sealed(b"#RT %04d 04" % number) in asked
+        asked = sent(session.feed(sealed(b"AN 0000 %04d 04 12:00:00.5000 00001" % number)))
+    assert asked == [sealed(b"#RT 0006 04")]
+
+
+def test_a_number_that_comes_round_again_is_missed_again() -> None:
+    gaps = Gaps(None, is_wanted=True)
+    for number in range(1, 10_001):
+        gaps.came(number % 10_000, "4")
+    gaps.came(1, "4")
+    gaps.came(2, "3")  # it came on another channel a day ago
+    assert not gaps.per_channel
+    gaps.came(4, "4")
+    asked = gaps.next(START)
+    assert asked is not None
+    assert (asked.sequence, asked.channel) == (3, "4")
+
+
+def test_stored_times_wait_for_the_moment_of_synchronisation() -> None:
+    session, events = open_session(DRIVER, options=POCKET, memory="seen")
+    assert b"#WC 012\r" in sent(events)
+    stored = b"\nRR 0010 0232   05:27:51.01040\t\r"
+    events = session.feed(b"\nDS 01 245 TIME\t\r" + stored + b"\nDE 01\t\r")
+    assert reads(events) == []  # they are not of now
+    assert sent(events) == [b"#!T\r"]
+    assert "synchronised" in (alarms(events)["no_download"] or "")
+    assert b"#!T\r" in sent(session.tick(START + 3 * S))
+    assert sent(session.feed(b"\n!T 08:14:00 01/03/20\t\r")) == [b"#WC 012\r"]
+    events = session.feed(b"\nDS 01 245 TIME\t\r" + stored + b"\nDE 01\t\r")
+    assert [read.stamp for read in reads(events)] == [naive("2020-03-01T13:41:51.010400")]
+    assert alarms(events)["no_download"] is None
+
+
+def test_a_check_switches_nothing_on() -> None:
+    session = DRIVER.session(Opening(trial=True, options=POCKET))
+    assert sent(session.opened(START)) == [b"#SN\r", b"#!T\r", b"#RP 025\r"]
