@@ -54,6 +54,7 @@ class AlgeSession:
 
     def __init__(self, opening: Opening) -> None:
         self._options = option_book.parse(opening.options, is_serial=opening.link == "serial")
+        self._adds_check = self._options.checksum and not opening.trial
         self._lines = TimerLines(records.MAX_LINE, lambda _: False)
         self._watch = Watch()
         self._is_open = False
@@ -78,7 +79,7 @@ class AlgeSession:
         self._is_open = True
         self._now_ns = now_ns
         self._watch.begin(now_ns)
-        events: list[Event] = [Send(CHECK)] if self._options.checksum else []
+        events: list[Event] = [Send(CHECK)] if self._adds_check else []
         events.append(Send(ASK))
         wanted = self._options.backfill
         if wanted == "all" or (wanted == "missed" and self._was_seen):

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.domain.reads import Chip
-from bridge.driver_api import Hangup, Sighting
+from bridge.driver_api import Hangup, Opening, Sighting
 from drivers.alge import DRIVER
 from drivers.alge.emulator import make
 from tests.support.loopback import Loopback
@@ -170,3 +170,8 @@ def test_the_emulator_serves_other_clients() -> None:
 def test_the_emulator_names_what_it_takes(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         make(options)
+
+
+def test_a_check_leaves_the_form_of_the_lines_alone() -> None:
+    session = DRIVER.session(Opening(link="serial", trial=True))
+    assert sent(session.opened(START)) == [b"NSF?\r"]
