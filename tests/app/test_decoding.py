@@ -53,8 +53,9 @@ def test_the_end_of_a_recording(driver: str, wire: bytes, last: tuple[object, ..
 
 def test_each_connection_has_an_end_of_its_own() -> None:
     decoding = Decoding(Registry(BUILTIN).find("ipico"), Opening())
+    shown: list[Shown] = []
     for connection, data in (("a", IPICO), ("b", IPICO[:9]), ("a", b"\r\n")):
         piece = Piece(container=0, written=len(data), data=data, connection=connection)
-        shown = list(decoding.feed(piece))
+        shown += decoding.feed(piece)
     assert [one["kind"] for one in shown] == ["read"]
     assert in_short(list(decoding.finish())) == [("rejected", "incomplete", IPICO[:9].decode())]
