@@ -55,6 +55,9 @@ def decode(
     Prints one JSON object per event, and on stderr an account of every byte. Nothing is sent to
     any reader.
 
+    FILE has what the reader sent, or is a hex dump, a transcript, rows of segments or of JSON with
+    both sides; which of these is found out by what the driver understands, or said with --as.
+
     \b
     chip-bridge decode ipico race.log
     nc 10.0.0.51 10000 | chip-bridge decode ipico
