@@ -47,6 +47,13 @@ class Sequence:
         self._settle()
         return min(end, self.last) - first + 1
 
+    def settle(self, last: int) -> None:
+        """Wait for nothing up to `last`, which came, any more."""
+        if last > self.last:
+            self.last = last
+            self._ahead = {number for number in self._ahead if number > last}
+            self._settle()
+
     def begin_at(self, number: int) -> None:
         """Begin anew: everything before `number` is not waited for."""
         self.last = self.top = max(number - 1, 0)

@@ -7,7 +7,7 @@ rabbimaan/chronoserv.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from bridge.domain.reads import NS_PER_S
@@ -27,9 +27,13 @@ _QUESTIONS: Final = ("getconnectionid", "geteventinfo", "getlocations")
 _PATIENCE_NS: Final = 3 * NS_PER_S
 _TRIES: Final = 3
 _QUIET_NS: Final = 4 * NS_PER_S
-_DEAD_NS: Final = 10 * NS_PER_S
+_DEAD_NS: Final = 9 * NS_PER_S
+"""Silence is noticed up to one second late, and must be within ten."""
 _AGAIN_NS: Final = 30 * NS_PER_S
 """Places are asked for again so often while there is none."""
+_MOST_FRUITLESS: Final = 3
+"""Replays that bring nothing new, after which holes are believed to be meant: what an operator
+filters or takes out leaves one, and a replay for each would never end."""
 _MOST_PLACES: Final = 256
 
 
@@ -42,7 +46,14 @@ class _Place:
     wanted: bool = False
     """It is started, or about to be."""
     hole_since: tuple[int, int] | None = None
-    holes_asked: set[int] = field(default_factory=set)
+    asked_to: int = 0
+    """The newest number when a replay was asked for: every hole before it was asked for with it."""
+    is_replayed: bool = False
+    """A number that had come before came since the last tick."""
+    replayed_ns: int = 0
+    """When the last one did, or when the replay was asked for."""
+    fruitless: int = 0
+    """Replays in a row that brought nothing new."""
 
     @property
     def next(self) -> int | None:
@@ -115,9 +126,13 @@ class ScoringTalk:
             place = self._places[name] = _Place(wanted=True)
         if place.numbers is None:
             place.numbers = Sequence(number - 1)
-        if not place.numbers.has(number):
-            place.numbers.mark(number)
-            self._changed = True
+        if place.numbers.has(number):
+            place.is_replayed = True
+            return
+        if number < place.asked_to:
+            place.fruitless = 0
+        place.numbers.mark(number)
+        self._changed = True
 
     def new_place(self, now_ns: int) -> list[Event]:
         """Take note that there is one place more: ask for their names."""
@@ -194,18 +209,20 @@ class ScoringTalk:
     def _start_refused(self, name: str, *, numbered: bool) -> None:
         """Start from the beginning where our number is unknown; else leave it to the next list."""
         place = self._places[name]
-        place.numbers = None
+        place.numbers, place.asked_to = None, 0
         if numbered:
             self._starts.append(name)
         else:
             place.wanted = False
 
     def _mend(self, now_ns: int) -> None:
-        """Ask once for each hole that stays, then go on without.
+        """Ask once for all holes that stay, then go on without.
 
         An operator may have taken the record out there, so this is nothing to alarm anybody with.
         """
         for name, place in self._places.items():
+            if place.is_replayed:
+                place.is_replayed, place.replayed_ns = False, now_ns
             hole = place.numbers.hole if place.numbers is not None else None
             if hole is None or place.numbers is None:
                 place.hole_since = None
@@ -213,15 +230,22 @@ class ScoringTalk:
             first = hole[0]
             if place.hole_since is None or place.hole_since[0] != first:
                 place.hole_since = (first, now_ns)
-            elif now_ns - place.hole_since[1] >= _PATIENCE_NS:
-                place.hole_since = None
-                if first in place.holes_asked or name in self._starts:
-                    place.numbers.skip()
-                    place.holes_asked.discard(first)
-                    self._changed = True
-                else:
-                    place.holes_asked = {first}
-                    self._starts.append(name)
+            elif now_ns - place.hole_since[1] >= _PATIENCE_NS and name not in self._starts:
+                self._mend_place(name, place, place.numbers, now_ns)
+
+    def _mend_place(self, name: str, place: _Place, numbers: Sequence, now_ns: int) -> None:
+        is_asked = numbers.last < place.asked_to
+        if not is_asked and place.fruitless < _MOST_FRUITLESS:
+            place.asked_to, place.replayed_ns = numbers.top, now_ns
+            place.fruitless += 1
+            self._starts.append(name)
+        elif not is_asked or now_ns - place.replayed_ns >= _PATIENCE_NS:
+            # It has been replayed, or nobody believes that it would bring anything.
+            numbers.settle(place.asked_to if is_asked else numbers.top)
+            self._changed = True
+        else:
+            return  # the replay is still under way
+        place.hole_since = None
 
     def _remember(self) -> list[Event]:
         if not self._changed:

@@ -44,6 +44,19 @@ def test_part_of_a_hole_is_given_up() -> None:
     assert book.last == 20
 
 
+@given(numbers=NUMBERS)
+def test_all_holes_up_to_a_number_are_given_up(numbers: list[int]) -> None:
+    book = Sequence()
+    for number in numbers:
+        book.mark(number)
+    top = book.top
+    book.settle(top)
+    assert (book.last, book.top, book.hole) == (top, top, None)
+    book.mark(top + 5)
+    book.settle(top)
+    assert book.hole == (top + 1, top + 4)
+
+
 def test_it_begins_anew() -> None:
     book = Sequence(10)
     book.mark(20)
