@@ -29,19 +29,19 @@ from drivers.amb_p3.frames import Broken, Kind
 from drivers.amb_p3.options import parse
 from drivers.amb_p3.recovery import Recovery, Request
 from drivers.amb_p3.stream import Piece, Shape, Splitter
+from drivers.clock_steps import ClockSteps
 
 ASK_TIME: Final = bytes.fromhex("8e0000005beb000024000100040005008f")
 """GET_TIME with empty fields, as vmindru's time_server.py sends it: version and length are 0."""
 _FRAME_PIECE: Final = 100
 _LINE_PIECE: Final = 8
 _CLOCK_EVERY_NS: Final = 10 * NS_PER_S
-_CLOCK_WAIT_NS: Final = 5 * NS_PER_S
+_CLOCK_WAIT_NS: Final = 3 * NS_PER_S
 _QUIET_NS: Final = 4 * NS_PER_S
-_DEAD_NS: Final = 10 * NS_PER_S
-"""Silence of a decoder that answers questions."""
+_DEAD_NS: Final = 9 * NS_PER_S
+"""Silence of a decoder that answers questions; noticed up to one second late."""
 _DEAD_UNASKED_NS: Final = 30 * NS_PER_S
 """Silence of one that cannot be asked: status comes every 4.3 s, but that is a setting of its."""
-_BACKWARDS_NS: Final = NS_PER_S
 _RESTART_NS: Final = 60 * NS_PER_S
 _LOW_V: Final = 10.5
 """A 12 V lead battery is empty."""
@@ -67,6 +67,7 @@ class AmbSession(PassiveSession):
         self._now = self._heard_ns = self._asked_ns = 0
         self._waits_for_clock = self._supply_low = self._foreign = False
         self._clock: Clock | None = None
+        self._steps = ClockSteps()
         self._last_line: tuple[int, int, int] | None = None
         """Numbering, number and time of the newest ASCII passing."""
 
@@ -200,11 +201,13 @@ class AmbSession(PassiveSession):
         """Return the step between the last answer and this one, if any; it carries no bytes."""
         self._waits_for_clock, self._answers = False, True
         last, self._clock = self._clock, clock
-        if last and last.form is not clock.form:
+        came_or_went = last is not None and last.form is not clock.form
+        if came_or_went:
+            self._steps = ClockSteps()
+        steps = self._steps.told(clock.stamp, self._asked_ns, self._now)
+        if last is not None and came_or_went:
             return [ClockStep(b"", last.stamp, clock.stamp, "GPS time came or went")]
-        if last and last.stamp - clock.stamp > _BACKWARDS_NS:
-            return [ClockStep(b"", last.stamp, clock.stamp, "the clock was set back")]
-        return []
+        return [*steps]
 
     def _supply(self, status: Status) -> list[Event]:
         volts = status.fields.get("battery_v")

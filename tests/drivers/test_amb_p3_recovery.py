@@ -267,11 +267,25 @@ def clock_of(us: int, tag: int = 0x01) -> bytes:
     return build(Kind.GET_TIME, [(tag, us.to_bytes(8, "little"))])
 
 
+@pytest.mark.parametrize(("minutes", "way"), [(60, "forward"), (-60, "back"), (-0.1, "back")])
+def test_a_clock_that_was_set_between_two_answers_is_a_step(minutes: float, way: str) -> None:
+    session = live()
+    session.feed(STATUS)
+    told: list[Event] = []
+    for second in range(1, 31):
+        asked = [e for e in session.tick(NOON + second * NS_PER_S) if isinstance(e, Send)]
+        moved_us = round(minutes * 60_000_000) if second > 15 else 0
+        now_us = 10**15 + second * 1_000_000 + moved_us
+        told += [e for _ in asked for e in session.feed(clock_of(now_us))]
+    [step] = [event for event in told if isinstance(event, ClockStep)]
+    assert step.detail == f"the clock was set {way}"
+
+
 def test_a_clock_set_back_begins_an_epoch() -> None:
     session = live()
     session.feed(clock_of(10**15))
     assert not [e for e in session.feed(clock_of(10**15 + 9)) if isinstance(e, ClockStep)]
-    step, told = session.feed(clock_of(10**15 - 2_000_000))
+    step, told = session.feed(clock_of(10**15 - 20_000_000))
     assert isinstance(step, ClockStep)
     assert isinstance(told, Clock)
     assert (step.raw, step.after) == (b"", told.stamp)
