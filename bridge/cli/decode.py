@@ -1,7 +1,7 @@
 """`chip-bridge decode`: what a reader's bytes mean, one JSON object per event."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +13,8 @@ from bridge.app.captures import Form, Piece
 from bridge.app.decoding import Decoding, Shown
 from bridge.app.recordings import form_for, pieces_for
 from bridge.cli.invocation import Invocation
-from bridge.driver_api import Opening
+from bridge.cli.option_words import options_in
+from bridge.driver_api import Driver, Opening
 from bridge.errors import NotFound, UsageError
 
 _FULL = 65_536
@@ -35,20 +36,24 @@ _FULL = 65_536
 )
 @click.option(
     "--link",
-    type=click.Choice(["tcp", "tcp-listen", "serial", "mqtt", "file"]),
+    type=click.Choice(["tcp", "serial"]),
     default="tcp",
     show_default=True,
     help="The link the bytes came over, where the protocol differs.",
 )
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE",
+              help="An option of the reader, as in its [[reader]]; may be repeated.")  # fmt: skip
 @click.option("--json", "_as_json", is_flag=True, expose_value=False, help="JSON Lines, as always.")
 @click.pass_obj
 def decode(
     invocation: Invocation,
     driver: str,
+    *,
     file: Path | None,
     chunk: int | None,
     container: str,
     link: str,
+    options: tuple[str, ...],
 ) -> int:
     """Put the bytes of FILE (or of the standard input) through the driver DRIVER.
 
@@ -61,11 +66,13 @@ def decode(
     \b
     chip-bridge decode ipico race.log
     nc 10.0.0.51 10000 | chip-bridge decode ipico
+    chip-bridge decode line reads.txt --option "separator=;" --option "time=%H:%M:%S.%f"
     """  # noqa: D301 - click wants the real character
     drivers = invocation.drivers()
     if driver not in drivers.names():
         raise UsageError(drivers.unknown(driver))
-    found, opening = drivers.find(driver), Opening(link=link)
+    found = drivers.find(driver)
+    opening = Opening(link=link, options=_checked(found, options))
     decoding = Decoding(found, opening, chunk)
     with _opened(file) as source:
         counted = _Counted(source)
@@ -80,6 +87,15 @@ def decode(
     if not balanced:
         click.echo(f"The account does not balance: {counted.taken} bytes were read.", err=True)
     return 0 if balanced else 1
+
+
+def _checked(driver: Driver, words: Iterable[str]) -> Mapping[str, object]:
+    """Return the options that words tell; `UsageError` where the driver does not take them."""
+    options = options_in(words)
+    complaints = driver.check_options(options)
+    if complaints:
+        raise UsageError(f"--option: {'; '.join(complaints)}")
+    return options
 
 
 class _Counted:
