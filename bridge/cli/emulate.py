@@ -25,6 +25,7 @@ from bridge.app.endpoint import MqttEndpoint, TcpEndpoint
 from bridge.app.recordings import form_for, pieces_for
 from bridge.app.simulation import Mat, people, plan
 from bridge.cli.invocation import Invocation
+from bridge.cli.option_words import options_in
 from bridge.domain.clocks import ZoneClock
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, Chip, StampForm
 from bridge.driver_api import Driver, Emulator, Opening, Read, Sighting
@@ -150,13 +151,13 @@ def emulate(  # noqa: PLR0913 - one parameter per option
 
 
 def emulator_of(driver: Driver, options: tuple[str, ...]) -> Emulator:
-    """Return the software reader with its options, each ``KEY=VALUE`` (JSON, else text).
+    """Return the software reader with its options, each ``KEY=VALUE``.
 
     Raises:
         UsageError: One is not so, or the emulator does not take it.
     """
     try:
-        return driver.emulator(_options(options))
+        return driver.emulator(options_in(options))
     except ValueError as error:
         raise UsageError(f"--option: {error}") from None
 
@@ -337,16 +338,3 @@ def zone_skew_ns(zone: str, utc_ns: int) -> int:
     except (OSError, ValueError, LookupError):
         raise UsageError(f"there is no zone {zone!r}; write for example America/Denver") from None
     return utc_ns - ZoneClock(zone).to_utc(utc_ns, utc_ns)
-
-
-def _options(given: tuple[str, ...]) -> dict[str, object]:
-    out: dict[str, object] = {}
-    for pair in given:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--option {pair!r} must be KEY=VALUE")
-        try:
-            out[key] = json.loads(value)
-        except ValueError:
-            out[key] = value
-    return out

@@ -209,6 +209,32 @@ def test_a_capture_of_another_form_is_told() -> None:
     assert "try --as raw" in said
 
 
+def test_a_description_of_lines_is_tried_on_a_capture() -> None:
+    options = [
+        "--option", "separator=\t",
+        "--option", "columns={ chip = 1, time = 2, unit = 3 }",
+        "--option", "time=%d-%m-%Y %H:%M:%S.%f",
+        "--option", 'chip=["no_zeros"]',
+    ]  # fmt: skip
+    done = chip_bridge("decode", "line", *options, data=b"007\t22-09-2011 02:41:30.620\t0A\n")
+    assert done.returncode == 0, done.stderr
+    [event] = events_of(done.stdout)
+    told = {key: event[key] for key in ("kind", "chip", "time", "reader")}
+    assert told == {
+        "kind": "read",
+        "chip": "7",
+        "time": "2011-09-22T02:41:30.620",
+        "reader": "0A",
+    }
+
+
+def test_what_is_wrong_with_an_option_is_told() -> None:
+    said = sentence(chip_bridge("decode", "line", "--option", "tiem=iso", data=b""), 2)
+    assert said.startswith("--option: unknown option 'tiem'; allowed: pattern, columns")
+    said = sentence(chip_bridge("decode", "ipico", "--option", "binary", data=b""), 2)
+    assert said == "--option 'binary' must be KEY=VALUE.\n"
+
+
 def test_decoding_imports_neither_settings_nor_tables() -> None:
     path = VECTORS / "ipico/lite_download_empty.lines.tsv"
     modules = imported_by(["decode", "ipico", str(path)])
