@@ -8,7 +8,7 @@ import pytest
 from bridge.app.captures import Form, Source
 from bridge.app.recordings import form_for, pieces_for
 from bridge.app.registry import Registry
-from bridge.driver_api import Opening
+from bridge.driver_api import Opening, Sighting
 from drivers import BUILTIN
 
 VECTORS = Path("tests/vectors")
@@ -82,3 +82,15 @@ def test_the_client_is_the_reader_where_the_reader_connects() -> None:
 def test_a_recording_of_frames_that_tell_nothing_is_its_container_all_the_same() -> None:
     shaken = b'{"dir": "c2s", "raw": "Start@Pong@$"}\n{"dir": "s2c", "raw": "me@AckPong@$"}\n'
     assert told("mylaps", shaken) is Form.JSON
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_no_reader_sends_what_looks_like_a_container(name: str) -> None:
+    driver = READERS.find(name)
+    stamps = range(1_795_766_400_000_000_000, 1_795_766_420_000_000_000, 1_000_000_000)
+    records = [
+        driver.encode(Sighting(chip=driver.example_chip(number), stamp=stamp, seq=number))
+        for number, stamp in enumerate(stamps, start=1)
+    ]
+    assert told(name, b"".join(records)) is Form.RAW
+    assert told(name, b"".join(records)[:25]) is Form.RAW
