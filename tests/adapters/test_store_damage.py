@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from bridge.adapters.store.opening import SqliteStore, open_store
 from bridge.adapters.store.pages import PageFile, complaint
-from bridge.adapters.store.schema import PAGE_SIZE, StoreTooNew
+from bridge.adapters.store.schema import MIGRATIONS, PAGE_SIZE, StoreTooNew
 from bridge.app.ports import Batch, ClockSample, CrossingRow, EventRow, Kind
+from bridge.app.rows import ReadRun
 from bridge.domain.entrants import RegistrationId
 from bridge.domain.marks import Mark, MarkKind
 from bridge.domain.reads import UtcNs
@@ -164,6 +166,50 @@ async def test_a_zeroed_page_in_the_middle_costs_only_its_rows(tmp_path: Path) -
         assert store.last_crossing(1) is not None
 
 
+async def fill_with_runs(data_dir: Path) -> list[EventRow]:
+    """Make a store whose reads came in runs of 32."""
+    rows = [row(n, f"c{n}", raw=b"%04d" % n) for n in range(1, 1601)]
+    async with opened(data_dir) as store:
+        await store.open_session(session())
+        for at in range(0, len(rows), 32):
+            await store.append(Batch(runs=[ReadRun.of_rows(rows[at : at + 32])]))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"c801","c802"', b'"c801"."c802"'),
+        (b'"c801","c802"', b'"c801",{    }'),
+        (b'"c801","c802"', b'"c801",1.2345'),
+    ],
+    ids=["no JSON", "no text", "a number"],
+)
+async def test_a_garbled_run_is_left_behind_where_it_was(
+    tmp_path: Path, was: bytes, now: bytes
+) -> None:
+    rows = await fill_with_runs(tmp_path)
+    path = journal_path(tmp_path)
+    overwrite(path, path.read_bytes().index(was), now)
+    garble_header(path)
+    async with opened(tmp_path) as store:
+        assert len(await salvaged(store)) == len(rows) - 32
+    async with opened(tmp_path) as store:
+        assert not store.notices
+        assert len(await salvaged(store)) == len(rows) - 32
+
+
+async def test_a_garbled_run_in_a_store_that_seems_sound_costs_only_itself(tmp_path: Path) -> None:
+    rows = await fill_with_runs(tmp_path)
+    path = journal_path(tmp_path)
+    overwrite(path, path.read_bytes().index(b'"c801","c802"'), b'"c801"."c802"')
+    async with opened(tmp_path) as store:
+        assert "damaged" in store.notices[0]
+        found = await salvaged(store)
+        kept = [read for read in rows if not 801 <= read.id <= 832]
+        assert [(r.id, r.raw) for r in found] == [(r.id, r.raw) for r in kept]
+
+
 async def test_salvage_goes_on_after_a_restart(tmp_path: Path) -> None:
     await fill(tmp_path)
     garble_header(journal_path(tmp_path))
@@ -242,6 +288,48 @@ async def test_an_own_log_is_believed(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         assert not store.notices
         assert len(list(store.rows(kinds=tuple(Kind)))) == COUNT
+
+
+@pytest.mark.parametrize("length", [None, "many", 0, 5_000_000])
+async def test_a_last_run_that_says_nothing_of_its_length_gives_no_number_twice(
+    tmp_path: Path, length: object
+) -> None:
+    await fill_with_runs(tmp_path)
+    connection = sqlite3.connect(journal_path(tmp_path))
+    connection.execute("UPDATE events SET seq = ? WHERE id = 1569", (length,))
+    connection.commit()
+    connection.close()
+    async with opened(tmp_path) as store:
+        assert store.next_id == 1601
+        await store.append(Batch(rows=[row(store.next_id)]))
+
+
+async def test_a_store_of_the_first_version_is_read_on_and_written_to(tmp_path: Path) -> None:
+    path = journal_path(tmp_path)
+    path.parent.mkdir(parents=True)
+    rows = [row(n, f"c{n % 5}") for n in range(1, 41)]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    connection.executescript(MIGRATIONS[0])
+    connection.execute("PRAGMA application_id = 77")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("INSERT INTO sessions VALUES(1,'mat','ipico','finish','tcp://','b',1,1)")
+    connection.executemany(f"INSERT INTO events VALUES({', '.join('?' * 14)})", rows)
+    connection.close()
+    more = ReadRun.of_rows([row(n, "c3", utc_ns=1, boot_ns=1) for n in range(41, 81)])
+    async with opened(tmp_path) as store:
+        assert not store.notices
+        assert store.next_id == 41
+        await store.append(Batch(runs=[more]))
+    async with opened(tmp_path) as store:
+        assert store.next_id == 81
+        assert list(store.rows()) == [*rows, *more]
+        assert store.reads_of(["c3"]) == [*(r for r in rows if r.chip == "c3"), *more]
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchall() == [(2,)]
+    assert connection.execute("SELECT count(*) FROM events").fetchall() == [(42,)]
+    connection.close()
 
 
 async def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:

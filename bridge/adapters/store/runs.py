@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, repeat
 from operator import itemgetter
+from types import NoneType
 from typing import Any, Final
 
 import orjson
@@ -22,11 +23,13 @@ from bridge.app.rows import Column, EventRow, Kind, ReadRun
 RUN: Final = 9
 """`events.kind` of a run. Stored, next to those of `ports.Kind`: never renumber."""
 LONGEST: Final = 32
-"""Reads in a run: whoever wants one of them has to unpack all."""
+"""Reads in a run: whoever wants one of them has to unpack all. Stored: never lower it."""
 NEXT_ID: Final = (
-    "SELECT id + CASE kind WHEN 9 THEN seq ELSE 1 END FROM events ORDER BY id DESC LIMIT 1"
+    "SELECT id + CASE WHEN kind <> 9 THEN 1"
+    " WHEN typeof(seq) = 'integer' AND seq BETWEEN 1 AND 32 THEN seq ELSE 32 END"
+    " FROM events ORDER BY id DESC LIMIT 1"
 )
-"""First id above all events; no row if there is none."""
+"""First id above all events, whatever a garbled run says; no row if there is none."""
 HOLDING: Final = (
     "SELECT DISTINCT e.* FROM json_each(?) AS wanted"
     " JOIN events AS e ON e.id = (SELECT max(id) FROM events WHERE id <= wanted.value)"
@@ -37,6 +40,13 @@ _SHORTEST = 3
 _READ = int(Kind.READ)
 _ID = itemgetter(0)
 _make_row = partial(tuple.__new__, EventRow)
+_TEXT = frozenset({str, NoneType})
+_NUMBER = frozenset({int, NoneType})
+_TYPES = (
+    _TEXT, frozenset({int}), frozenset({int}), _NUMBER, frozenset({float, int, NoneType}), _NUMBER,
+    _TEXT,
+)  # fmt: skip
+"""What may stand in chips, stamps, forms, antennas, signals, numbers and keys."""
 
 Values = tuple[Any, ...]
 
@@ -116,11 +126,13 @@ def _told_by_json(rssis: Column) -> bool:
 
 def _members(values: Values) -> list[EventRow]:
     first, session, _, utc_ns, boot_ns, *_, size, _, pack, _ = values
+    if type(size) is not int or type(pack) is not bytes or not 0 < size <= LONGEST:
+        raise GarbledRow(f"the reads from {first} on are garbled: nothing says how many")
     try:
         head, _, body = pack.partition(b"\n")
         *told, lengths = orjson.loads(head)
         chips, stamps, forms, antennas, rssis, seqs, keys = (
-            _spread(column, size) for column in told
+            _spread(column, size, allowed) for column, allowed in zip(told, _TYPES, strict=True)
         )
         made = zip(
             range(first, first + size), repeat(session), repeat(_READ), repeat(utc_ns),
@@ -135,11 +147,15 @@ def _members(values: Values) -> list[EventRow]:
     return rows
 
 
-def _spread(column: object, size: int) -> Iterable[object]:
+def _spread(column: object, size: int, allowed: frozenset[type]) -> Iterable[object]:
     if not isinstance(column, list):
+        if type(column) not in allowed:
+            raise ValueError("a column is something else")
         return repeat(column)
     if len(column) != size:
         raise ValueError("a column is too short")
+    if not allowed.issuperset(map(type, column)):
+        raise ValueError("something else is in a column")
     return column
 
 

@@ -183,6 +183,12 @@ class Salvage:
             return 0
         places = ", ".join("?" * len(columns))
         values = (row_id, *columns[1:])
+        reads: Sequence[tuple[int, str]] = ()
+        if table == "events":
+            try:
+                reads = chips_of(values)
+            except GarbledRow:  # or the fresh store would be a damaged one
+                return 0
         try:
             cursor = connection.execute(
                 f"INSERT OR IGNORE INTO {table} VALUES({places})",
@@ -190,10 +196,8 @@ class Salvage:
             )
         except (sqlite3.IntegrityError, OverflowError):
             return 0
-        if table == "events":
-            with suppress(GarbledRow):
-                for read_id, chip in chips_of(values):
-                    self._generation.add(read_id, chip)
+        for read_id, chip in reads:
+            self._generation.add(read_id, chip)
         return max(0, cursor.rowcount)
 
     def _remember(self, connection: sqlite3.Connection, *, finished: bool) -> None:
