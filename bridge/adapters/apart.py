@@ -35,14 +35,19 @@ class Apart(Generic[T]):
         """
         with os.fdopen(self._source, "rb") as source:
             said = source.read()
-        os.waitpid(self._child, 0)
-        if not said:
+        if not self._ended_well() or not said:
             return self._work()
         value, error = pickle.loads(said)  # noqa: S301 - our own child wrote it
         if error is not None:
             raise error
         found: T = value
         return found
+
+    def _ended_well(self) -> bool:
+        try:
+            return os.waitpid(self._child, 0)[1] == 0
+        except ChildProcessError:  # whoever started us has set SIGCHLD to be ignored
+            return True
 
 
 def _do(work: Callable[[], T], sink: int) -> None:

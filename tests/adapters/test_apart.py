@@ -1,6 +1,7 @@
 """Work done in a process of its own comes back as if it had been done here."""
 
 import os
+import select
 import signal
 import sys
 
@@ -46,3 +47,23 @@ def test_a_child_that_dies_costs_nothing_but_time() -> None:
 
 def test_much_comes_back_too() -> None:
     assert len(Apart(lambda: "x" * 10_000_000).result()) == 10_000_000
+
+
+def test_a_child_that_dies_while_it_answers_costs_nothing_but_time() -> None:
+    here = os.getpid()
+
+    def work() -> str:
+        return "done here" if os.getpid() == here else "x" * 10_000_000
+
+    loading = Apart(work)
+    select.select([loading._source], [], [])  # noqa: SLF001 - it has begun to answer
+    os.kill(loading._child, signal.SIGKILL)  # noqa: SLF001
+    assert loading.result() == "done here"
+
+
+def test_nobody_need_wait_for_children() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert Apart(lambda: 5).result() == 5
+    finally:
+        signal.signal(signal.SIGCHLD, before)

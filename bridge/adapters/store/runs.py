@@ -40,9 +40,9 @@ _SHORTEST = 3
 _READ = int(Kind.READ)
 _ID = itemgetter(0)
 _make_row = partial(tuple.__new__, EventRow)
-_TEXT = frozenset({str, NoneType})
-_NUMBER = frozenset({int, NoneType})
-_TYPES = (
+_TEXT: frozenset[type] = frozenset({str, NoneType})
+_NUMBER: frozenset[type] = frozenset({int, NoneType})
+_TYPES: tuple[frozenset[type], ...] = (
     _TEXT, frozenset({int}), frozenset({int}), _NUMBER, frozenset({float, int, NoneType}), _NUMBER,
     _TEXT,
 )  # fmt: skip
