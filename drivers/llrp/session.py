@@ -60,7 +60,8 @@ class LlrpSession(PassiveSession):
         if talk.started:
             if data:
                 talk.heard()
-            if events and type(events[-1]) is Read:
+            # Mostly reads alone; a keepalive may stand behind them.
+            if events and (type(events[-1]) is Read or any(type(e) is Read for e in events)):
                 events += talk.reported(events)
         return events
 

@@ -233,6 +233,18 @@ def test_anything_else_is_set_up_after_the_kept_reads_have_come(changed: str) ->
     assert asked(again.events)[-1] is Msg.SET_READER_CONFIG
 
 
+def test_kept_reads_are_seen_to_come_whatever_stands_behind_them() -> None:
+    talk = Talk()
+    up_to_rospecs(talk)
+    talk.answers(Msg.GET_ROSPECS_RESPONSE, rospecs((ROSPEC_ID, 2)))
+    for number in range(4):
+        talk.says(DRIVER.encode(kept_back(number)), message(Msg.KEEPALIVE, number))
+        talk.waits(1)
+        assert not CHANGES & set(asked(talk.events))
+    talk.waits(2)
+    assert asked(talk.events)[-1] is Msg.SET_READER_CONFIG
+
+
 def kept_back(number: int) -> Sighting:
     return Sighting(chip=DRIVER.example_chip(number), stamp=START_NS - 60 * NS_PER_S + number)
 
