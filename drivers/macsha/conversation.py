@@ -43,6 +43,8 @@ class Conversation:
         self._check: Sign | None = ledger.anchor
         """The row to be compared before anything is believed to be the same session."""
         self._checking = self._is_same = False
+        self._was_away = self._check is not None
+        """It has not been compared on this connection yet."""
         self._count: int | None = None
         self._rows_went_last = False
         """Questions and rows take turns, so that unanswered ones keep nobody waiting for long."""
@@ -174,8 +176,9 @@ class Conversation:
 
     def _checked(self) -> None:
         self._check, self._checking = None, False
+        was_away, self._was_away = self._was_away, False
         if not self._is_same:
-            self._ledger.restart()
+            self._ledger.restart(was_away=was_away)
         elif self._count is not None and self._count < self._ledger.newest:
             self._distrusted = True
         if self._count is not None and not self._distrusted:

@@ -27,6 +27,8 @@ class Ledger:
         holes: What is missing below it.
         anchor: The row that tells one session from another.
         lost: Passings given up: the reader did not send them however often it was asked.
+        is_left_behind: Passings of an earlier session file may not have come, and cannot be asked
+            for: requests go to the file that is being written.
     """
 
     def __init__(self, memory: str | None) -> None:
@@ -34,6 +36,7 @@ class Ledger:
         self.holes = Holes()
         self.lost = 0
         self.anchor: Sign | None = None
+        self.is_left_behind = False
         if memory is not None:
             self._recall(memory)
 
@@ -56,8 +59,9 @@ class Ledger:
         self.holes.add(self.newest + 1, count)
         self.newest = max(self.newest, count)
 
-    def restart(self) -> None:
-        """Begin again: the reader writes another session file."""
+    def restart(self, *, was_away: bool = False) -> None:
+        """Begin again: the reader writes another session file, maybe begun while we were away."""
+        self.is_left_behind = self.is_left_behind or was_away or bool(self.holes.pairs())
         self.newest, self.anchor = 0, None
         self.holes.clear()
 

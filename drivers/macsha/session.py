@@ -145,6 +145,12 @@ class One4AllSession(PassiveSession):
                 "session file and import it."
             )
             events += self._alarms.tell("missed", text)
+        if self._ledger.is_left_behind:
+            text = (
+                "the reader has begun another session file; passings that did not come out of the "
+                "one before cannot be asked for. Copy that file from the reader and import it."
+            )
+            events += self._alarms.tell("session_file", text)
         return events
 
     @property

@@ -87,6 +87,7 @@ def test_another_session_file_while_we_were_away() -> None:
     mat.wait(5)
     assert set(chips) <= mat.chips
     assert json.loads(mat.memory or "")["newest"] == 23
+    assert "Copy that file" in mat.alarms()["session_file"]
 
 
 @pytest.mark.parametrize("before", [1, 5])
