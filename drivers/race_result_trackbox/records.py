@@ -102,7 +102,9 @@ def read(raw: bytes, line: bytes, ping: Ping, number_in_body: int) -> Read | Rej
     key = None
     if ping.time_ns is not None:
         # A request is repeated until it is acknowledged; that it is the same then is inferred.
-        key = f"{ping.box}/{ping.time_text}/{ping.request}/{ping.first + number_in_body}"
+        # The tag is in it because the numbers may be missing, or count what we do not know.
+        number_sent = ping.first + number_in_body
+        key = f"{ping.box}/{ping.time_text}/{ping.request}/{number_sent}/{chip}"
     return Read(
         raw,
         Chip(chip),

@@ -40,7 +40,18 @@ def test_the_vendors_example(size: int | None) -> None:
     assert {read["reader"] for read in reads} == {"T-20034"}
     assert [read["rssi"] for read in reads] == [-40.0, -42.0, -53.0, -42.0, -71.0, -50.0]
     keys = [read["extra"]["key"] for read in reads if isinstance(read["extra"], dict)]
-    assert keys == [f"T-20034/210827T110003Z/1/{n}" for n in range(6)]
+    chips = [read["chip"] for read in reads]
+    assert keys == [f"T-20034/210827T110003Z/1/{n}/{chip}" for n, chip in enumerate(chips)]
+
+
+def test_requests_of_one_second_without_numbers_do_not_swallow_each_other() -> None:
+    session = DRIVER.session(Opening())
+    target = "/trackping?boxId=T-1&boxTime=210827T110003Z"
+    keys = []
+    for tag in (b"AA1", b"AA2"):
+        events = session.feed(request("POST", target, "x", {}, tag + b";1;2\r\n"))
+        keys += [event.key for event in events if isinstance(event, Read)]
+    assert len(set(keys)) == len(keys) == 2
 
 
 @pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n"])
