@@ -94,7 +94,7 @@ class LineReader:
             stamp = self.second(found[1])
             if stamp is None:
                 return Rejected(raw, Reason.FIELD, "no such time")
-            return Clock(raw, stamp, StampForm.NAIVE, asked=False)
+            return Clock(raw, stamp, StampForm.NAIVE, asked=False, extra={"resolution_ms": 1000})
         if found := _GUN.fullmatch(raw):
             hour, minute, second = (int(part) for part in found.groups()[:3])
             if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004

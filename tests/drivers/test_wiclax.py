@@ -83,6 +83,8 @@ def test_only_the_clock_and_rewinds_are_asked_for() -> None:
     sent = {event.data.split()[0] for event in pair.events if isinstance(event, Send)}
     assert sent == {b"CLOCK", b"REWIND"}
     assert any(isinstance(event, Clock) and event.asked for event in pair.events)
+    clocks = [event for event in pair.events if isinstance(event, Clock)]
+    assert {clock.extra["resolution_ms"] for clock in clocks} == {1000}
     assert not [event for event in pair.events if isinstance(event, ClockStep)]
 
 
