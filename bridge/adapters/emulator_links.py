@@ -130,12 +130,19 @@ async def publish_to(host: EmulatorHost, endpoint: MqttEndpoint) -> None:
                     tls_context=unverified() if endpoint.tls else None,
                     tls_insecure=endpoint.tls or None,
                 ) as client:
+                    client._disconnected.add_done_callback(_seen)  # noqa: SLF001
                     while line := line or await read.readline():
                         await client.publish(endpoint.topic, line.rstrip(b"\r\n"), qos=1)
                         line = b""
                     write.close()
             except aiomqtt.MqttError:
                 await asyncio.sleep(AGAIN_S)
+
+
+def _seen(ended: "asyncio.Future[None]") -> None:
+    """Look at how a connection ended: the next publish says so, or there is none."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 async def _tap(
