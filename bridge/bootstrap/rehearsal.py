@@ -7,16 +7,13 @@ its own, and everything goes over real sockets in the real protocols.
 import asyncio
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bridge.adapters.embedded_broker import require_amqtt
-from bridge.adapters.emulator_host import EmulatorHost
 from bridge.adapters.http_server import bind
 from bridge.adapters.sandbox.app import KEY, SECRET, Sandbox
 from bridge.adapters.sandbox.race import SandboxRace, standing
@@ -24,79 +21,51 @@ from bridge.adapters.sandbox.server import serve
 from bridge.adapters.system_clock import SystemClock
 from bridge.adapters.web.client import NotRunning, ask
 from bridge.app.registry import Registry
-from bridge.app.simulation import Mat, Plan, people, plan
-from bridge.domain.reads import NS_PER_MS, NS_PER_S, Chip
+from bridge.app.simulation import Plan, Sight, people, plan
+from bridge.bootstrap.rehearsal_books import Books, Told, balance, by_reader
+from bridge.bootstrap.rehearsal_cast import BEAM_NS, KNOWN, Cast, Clock, antenna_of, chip_of
+from bridge.bootstrap.rehearsal_links import Reader, open_reader
+from bridge.domain.reads import NS_PER_S
 from bridge.domain.times import parse_duration
 from bridge.driver_api import Sighting
 from bridge.errors import BridgeError, UsageError
 
 EVENT = 1
 RACE = 12345
-BIB_SET = "6692"
-"""Set number of disposable transponders, whose number is the bib."""
-MATS = (Mat("start", 0.0), Mat("2.5k", 0.5), Mat("finish", 1.0))
-TOLERANCE_NS = 150 * NS_PER_MS
-"""A tenth is printed, rounded up, and clocks are corrected to a few hundredths."""
 SETTLE_S = 30.0
-PORT_TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class MatReader:
-    """One emulated reader of the rehearsal."""
-
-    name: str
-    driver: str
-    location: str
-    ahead_s: float
-    """Its clock is wrong by so much."""
-    options: Mapping[str, object] = field(default_factory=dict)
-    priority: int = 1
-
-
-READERS = (
-    MatReader("start-mat", "ipico", "start", 37.0),
-    MatReader("2.5k-mat", "race-result", "2.5k", -3600.0, {"operating": True, "box": "D-1"}),
-    MatReader("finish-main", "ipico", "finish", 0.4),
-    MatReader(
-        "finish-backup", "race-result", "finish", 2.5, {"operating": True, "box": "D-2"}, priority=2
-    ),
-)
-
-
-@dataclass(slots=True)
-class Books:
-    """Whether everything adds up."""
-
-    sent: int = 0
-    reads: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    expected: int = 0
-    finishers: int = 0
-    posted: int = 0
-    faults: list[str] = field(default_factory=list)
+_UP_TRIES = 300
 
 
 class Rehearsal:
     """Sets everything up in a folder, runs the race, and balances the books."""
 
     def __init__(
-        self, folder: Path, drivers: Registry, *, runners: int, seconds: float, port: int, seed: int
+        self,
+        folder: Path,
+        drivers: Registry,
+        *,
+        cast: Cast,
+        runners: int,
+        seconds: float,
+        port: int,
+        seed: int,
     ) -> None:
         """`port`: of the web page; the broker takes the one above it."""
         self.folder = folder
         self.seconds = seconds
         self.port = port
-        self._drivers = drivers
+        self.cast = cast
+        kinds = {KNOWN, *(reader.driver for reader in cast.readers)}
+        self._drivers = {name: drivers.find(name) for name in kinds}
         self._clock = SystemClock()
         self._people = people(runners, seed)
-        self.race: Plan = plan(self._people, MATS, seconds=seconds, seed=seed)
+        self.race: Plan = plan(self._people, cast.mats, seconds=seconds, seed=seed)
         self.gun_ns = 0
-        self.hosts: dict[str, EmulatorHost] = {}
+        self.readers: dict[str, Reader] = {}
         self.sandbox = self._sandbox()
         self.service: asyncio.subprocess.Process | None = None
-        self.before_stop: Callable[[], object] = lambda: None
-        """Called while the service still answers, after the last post."""
+        self.told = Told()
+        """What the service said after the last post."""
 
     @property
     def race_s(self) -> float:
@@ -122,7 +91,7 @@ class Rehearsal:
     def _sandbox(self) -> Sandbox:
         race = SandboxRace(race_id=RACE, timezone="UTC", events={EVENT: "5K"})
         now_s = self._clock.utc_ns() // NS_PER_S
-        chips = self._drivers.find("ipico").example_chip
+        chips = self._drivers[KNOWN].example_chip
         for runner in self.race.runners:
             race.add(
                 {
@@ -156,33 +125,30 @@ class Rehearsal:
         async with asyncio.TaskGroup() as group:
             stage = [group.create_task(serve(self.sandbox, sock), name="sandbox")]
             try:
-                ports = await self._readers(group, stage)
-                self._configure(ports, int(sock.getsockname()[1]))
+                await self._open_readers(group, stage)
+                self._configure(int(sock.getsockname()[1]))
                 await self._start_service()
+                await self._hand_out_chips()
                 await self._play()
                 await self._settled()
-                self.before_stop()
+                self.told = await self._books()
             finally:
                 await self._stop_service()
                 for task in stage:
                     task.cancel()
 
-    async def _readers(
+    async def _open_readers(
         self, group: asyncio.TaskGroup, stage: list["asyncio.Task[None]"]
-    ) -> dict[str, int]:
-        ports: dict[str, int] = {}
-        for reader in READERS:
-            driver = self._drivers.find(reader.driver)
-            skew = int(reader.ahead_s * NS_PER_S)
-            host = EmulatorHost(
-                driver.emulator(reader.options), self._clock, skew_ns=skew, paced=False
+    ) -> None:
+        for part in self.cast.readers:
+            driver = self._drivers[part.driver]
+            reader, tasks = await open_reader(
+                part, driver, self._clock, self.folder, self.port + 1, group
             )
-            ports[reader.name] = await _listen(host)
-            stage.append(group.create_task(host.run(), name=reader.name))
-            self.hosts[reader.name] = host
-        return ports
+            self.readers[part.name] = reader
+            stage += tasks
 
-    def _configure(self, ports: Mapping[str, int], service_port: int) -> None:
+    def _configure(self, service_port: int) -> None:
         secrets = self.folder / "secrets"
         secrets.mkdir(mode=0o700, exist_ok=True)
         for name, text in {"provider_api_key": KEY, "provider_api_secret": SECRET}.items():
@@ -196,10 +162,10 @@ class Rehearsal:
             broker=self.port + 1,
             port=self.port,
             window=max(2, round(self.seconds * 0.2)),
-            early=round(self.seconds * 0.25, 1),
+            course=self.cast.course(round(self.seconds * 0.25, 1)),
         )
-        for reader in READERS:
-            text += _READER.format(reader=reader, port=ports[reader.name])
+        for reader in self.readers.values():
+            text += _READER.format(reader=reader.part, url=reader.url)
         (self.folder / "bridge.toml").write_text(text)
 
     async def _start_service(self) -> None:
@@ -212,14 +178,21 @@ class Rehearsal:
                 stderr=log,
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
             )
-        for _ in range(300):
+        for _ in range(_UP_TRIES):
             await asyncio.sleep(0.1)
             if self.service.returncode is not None:
                 raise BridgeError(f"the service ended at its start; see {self.folder}/service.log")
             status = self.status()
-            if status and all(r["clock_offset_ms"] is not None for r in status["readers"]):
+            if status and all(map(self._is_up, status["readers"])):
                 return
         raise BridgeError(f"the readers did not come up in 30 s; see {self.folder}/service.log")
+
+    def _is_up(self, reader: Mapping[str, Any]) -> bool:
+        part = self.readers[reader["name"]].part
+        tells = self._drivers[part.driver].can_tell_time
+        return reader["state"] == "connected" and (
+            reader["clock_offset_ms"] is not None or not tells
+        )
 
     def status(self) -> Any:  # noqa: ANN401 - JSON
         """Return the service's status, or None while it does not answer."""
@@ -230,7 +203,6 @@ class Rehearsal:
 
     async def _play(self) -> None:
         """Let the field run: every read at its moment, by each reader of its mat."""
-        chips = self._drivers.find("ipico").example_chip
         late_s = max(0.0, (self._clock.utc_ns() - self.gun_ns) / NS_PER_S)
         if late_s > 0:  # the service took its time to come up: so does the gun
             self.gun_ns += (int(late_s) + 2) * NS_PER_S
@@ -241,35 +213,82 @@ class Rehearsal:
             wait_s = (due_ns - self._clock.utc_ns()) / NS_PER_S
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            for reader in READERS:
-                if reader.location != sight.location:
-                    continue
-                host = self.hosts[reader.name]
-                ipico = reader.driver == "ipico"
-                chip = chips(sight.bib) if ipico else Chip(f"{sight.bib}@{BIB_SET}")
-                await host.sight(
-                    Sighting(
-                        chip=chip,
-                        stamp=due_ns + int(reader.ahead_s * NS_PER_S),
-                        antenna=sight.antenna,
-                        rssi=sight.rssi,
-                        seq=host.sighted + 1,
-                    )
-                )
+            for reader in self.readers.values():
+                await self._see(reader, sight, due_ns)
+
+    async def _see(self, reader: Reader, sight: Sight, due_ns: int) -> None:
+        """Let a reader see a runner, if it does."""
+        part = reader.part
+        is_beam = part.clock is Clock.OF_NOBODY
+        if not self.cast.sees(part, sight) or (is_beam and due_ns - reader.last_ns < BEAM_NS):
+            return
+        reader.last_ns = due_ns
+        await reader.host.sight(
+            Sighting(
+                chip=chip_of(self._drivers, part, sight.bib),
+                stamp=due_ns + int(part.ahead_s * NS_PER_S),
+                antenna=antenna_of(part, sight),
+                rssi=sight.rssi,
+                seq=reader.host.sighted + 1,
+            )
+        )
 
     async def _settled(self) -> None:
-        """Wait until every finisher is posted, as long as that gets on."""
+        """Wait until every read is in and every finisher posted, as long as that gets on."""
         wanted = sum(1 for e in self.race.expected.values() if e.clock_ns is not None)
+        sent = {name: reader.host.sighted for name, reader in self.readers.items()}
+        before = -1
         for _ in range(int(SETTLE_S * 4)):
             await asyncio.sleep(0.25)
             status = self.status()
             if status is None:
                 continue
+            reads = sum(reader["reads"] for reader in status["readers"])
+            before, is_more = reads, reads != before
             results = status["link_facts"].get("results", {})
             broker = status["link_facts"].get("broker", {})
             finished = sum(1 for row in self.posted() if row.get("clock_time"))
-            if finished >= wanted and not results.get("pending") and not broker.get("queued"):
+            is_read = all(r["reads"] >= sent[r["name"]] for r in status["readers"])
+            is_told = not results.get("pending") and not broker.get("queued")
+            if finished >= wanted and is_read and is_told and not is_more:
                 return
+
+    async def _hand_out_chips(self) -> None:
+        """Give each runner the chips that the results service knows nothing of."""
+        rows = [
+            f"{runner.bib},{chip}"
+            for runner in self._people
+            for chip in self.cast.worn(self._drivers, runner.bib)
+        ]
+        for _ in range(_UP_TRIES):
+            if len(self._ask("participants", {})) >= len(self._people):
+                break
+            await asyncio.sleep(0.1)
+        if rows:
+            text = "\n".join(["bib,chip", *rows])
+            found = ask(self.data_dir, "participants/import", {"csv": text}, changes=True)
+            if found["complaints"]:
+                raise BridgeError(f"chips could not be given out: {found['complaints'][0]}")
+
+    async def _books(self) -> Told:
+        """Ask what became of the reads, of each alone too."""
+        status, books = self._ask("status", {}), self._ask("books", {})
+        asked: list[dict[str, object]] = [{"bib": runner.bib} for runner in self._people]
+        strangers = self._ask("participants/unmatched", {})["chips"]
+        asked += [{"chip": chip} for chip in strangers]
+        rows: list[Mapping[str, Any]] = []
+        for who in asked:
+            await asyncio.sleep(0)
+            rows += [row for found in self._ask("why", who) for row in found["reads"]]
+        return Told(
+            reads=books["reads"],
+            states=books["states"],
+            readers={reader["name"]: reader for reader in status["readers"]},
+            by_reader=by_reader(rows),
+        )
+
+    def _ask(self, action: str, asked: Mapping[str, object]) -> Any:  # noqa: ANN401 - JSON
+        return ask(self.data_dir, action, asked, changes=False)
 
     def posted(self) -> list[Mapping[str, Any]]:
         """Return what the results service has."""
@@ -286,40 +305,18 @@ class Rehearsal:
             self.service.kill()
             await self.service.wait()
 
-    def balance(self, reads: int, states: Mapping[str, int]) -> Books:
+    def balance(self) -> Books:
         """Compare what was sent with what was read, and what is posted with what is right."""
-        books = Books(
-            sent=sum(host.sighted for host in self.hosts.values()),
-            reads=reads,
-            states=dict(states),
-            expected=sum(1 for e in self.race.expected.values() if e.clock_ns is not None),
-        )
-        if books.sent != books.reads:
-            books.faults.append(f"{books.sent} reads sent, {books.reads} in the journal")
-        if sum(states.values()) != reads:
-            books.faults.append(f"{reads} reads, {sum(states.values())} reasons")
-        by_bib = {self._bib(row): row for row in self.posted()}
-        books.posted = len(by_bib)
-        for bib, expected in self.race.expected.items():
-            row = by_bib.get(bib, {})
-            for name, right in (("clock_time", expected.clock_ns), ("chip_time", expected.chip_ns)):
-                fault = _wrong(row.get(name), right)
-                if fault:
-                    books.faults.append(f"bib {bib}: {name} {fault}")
-            books.finishers += bool(row.get("clock_time"))
-        return books
-
-
-def _wrong(posted: object, right_ns: int | None) -> str | None:
-    """Say what is wrong with a posted time, or None."""
-    if not posted:
-        return None if right_ns is None else "is missing"
-    if right_ns is None:
-        return f"is {posted}, but there is no finish"
-    off_ns = parse_duration(str(posted)) - right_ns
-    if abs(off_ns) > TOLERANCE_NS:
-        return f"is {posted}, wrong by {off_ns / NS_PER_S:+.3f} s"
-    return None
+        splits = {
+            f"split-{split['split_id']}": split["split_name"]
+            for each in self.sandbox.race.sets_of(EVENT)
+            for split in each.splits
+        }
+        posted = {
+            self._bib(row): {splits.get(name, name): value for name, value in row.items()}
+            for row in self.posted()
+        }
+        return balance(self.cast, self.race, self.readers, self.told, posted)
 
 
 def _must_be_free(port: int) -> None:
@@ -329,19 +326,6 @@ def _must_be_free(port: int) -> None:
         raise UsageError(
             f"port {port} of this machine is taken; choose others with --port (it takes two)"
         ) from None
-
-
-async def _listen(host: EmulatorHost) -> int:
-    """Open a reader's ports at a free place: an IPICO has one below and some above its main one."""
-    for _ in range(PORT_TRIES):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        try:
-            return await host.listen("127.0.0.1", port)
-        except UsageError:
-            host.close()
-    raise BridgeError("no free TCP ports on this machine")
 
 
 _CONFIG = """# A rehearsal: everything here is made of software.
@@ -362,11 +346,7 @@ auth = "api_v2"
 id = 1
 name = "5K"
 gun = {gun}
-course = [
-  {{ location = "start" }},
-  {{ location = "2.5k", split = "2.5K", distance_m = 2500, min_time_s = 1 }},
-  {{ location = "finish", distance_m = 5000, min_time_s = {early} }},
-]
+course = {course}
 start_window_s = {window}
 
 [mqtt]
@@ -381,6 +361,7 @@ _READER = """
 name = "{reader.name}"
 driver = "{reader.driver}"
 location = "{reader.location}"
-url = "tcp://127.0.0.1:{port}"
+url = "{url}"
 priority = {reader.priority}
+{reader.settings}
 """

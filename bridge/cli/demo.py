@@ -9,6 +9,7 @@ import tempfile
 import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from bridge.errors import BridgeError, UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from bridge.bootstrap.rehearsal import Books, Rehearsal
+    from bridge.bootstrap.rehearsal import Rehearsal
+    from bridge.bootstrap.rehearsal_books import Books, Page
 
 RACE_S = 1500.0
 """A 5K for everybody takes 25 minutes at speed 1."""
@@ -35,6 +37,8 @@ REFRESH_S = 0.5
               help="Runners run so many times faster than people.")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(8, 3600),
               help="Length of the race, instead of --speed.")  # fmt: skip
+@click.option("--every-reader", is_flag=True,
+              help="One reader of each kind there is, over the link it usually has.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1024, 65000), default=8080, show_default=True,
               help="Of the web page; the broker takes the next one.")  # fmt: skip
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -49,6 +53,7 @@ def demo(
     runners: int,
     speed: float,
     seconds: float | None,
+    every_reader: bool,
     port: int,
     keep: Path | None,
     seed: int,
@@ -57,10 +62,11 @@ def demo(
 ) -> None:
     """Rehearse a whole race: simulated readers, broker, results service, and the real service.
 
-    Readers speak their real wire protocols over TCP, with wrong clocks. Ends with 0 only if every
-    read has a reason and every right result is posted.
+    Readers speak their real wire protocols, with wrong clocks. Ends with 0 only if every read has a
+    reason, reader by reader, and every right result is posted.
     """
     from bridge.bootstrap.rehearsal import Rehearsal  # noqa: PLC0415 - the whole system
+    from bridge.bootstrap.rehearsal_cast import EVERY_READER, PLAIN  # noqa: PLC0415
 
     if keep is not None and keep.is_dir() and any(keep.iterdir()):
         raise UsageError(f"{keep} is not empty; --keep wants a new folder")
@@ -68,6 +74,7 @@ def demo(
     rehearsal = Rehearsal(
         folder,
         invocation.drivers(),
+        cast=EVERY_READER if every_reader else PLAIN,
         runners=runners,
         seconds=seconds or RACE_S / speed,
         port=port,
@@ -87,21 +94,15 @@ def demo(
 
 async def _watched(rehearsal: "Rehearsal", *, quiet: bool, browser: bool) -> "Books":
     """Run the race with its screen; the books are read before the service goes down."""
-    from bridge.adapters.web.client import ask  # noqa: PLC0415
-
     # Whoever ends us, ends the service below us too.
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, lambda: os.kill(os.getpid(), signal.SIGINT))
-    found: dict[str, Any] = {}
-    rehearsal.before_stop = lambda: found.update(
-        ask(rehearsal.data_dir, "books", {}, changes=False)
-    )
     screen, show = _screen(quiet=quiet)
     with screen:
         async with asyncio.TaskGroup() as group:
             race = group.create_task(rehearsal.run(), name="race")
             group.create_task(_draw(rehearsal, race, show, browser=browser), name="screen")
-    return rehearsal.balance(found.get("reads", 0), found.get("states", {}))
+    return rehearsal.balance()
 
 
 Show = Callable[["Rehearsal", Mapping[str, Any] | None], None]
@@ -161,18 +162,10 @@ def _picture(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> "Rende
 
     if status is None:
         return "Starting readers, broker, results service and the bridge..."
+    few = len(status["readers"]) <= _FEW
     readers = Table("reader", "protocol", "state", "reads", "its clock", box=None)
     for reader in status["readers"]:
-        ahead = reader["clock_ahead_ms"]
-        wrong = "" if ahead is None else clock_words(ahead)
-        colour = "green" if reader["state"] == "connected" else "red"
-        readers.add_row(
-            reader["name"],
-            reader["driver"],
-            f"[{colour}]{reader['state']}[/]",
-            str(reader["reads"]),
-            wrong,
-        )
+        readers.add_row(*_reader_row(reader))
     event = status["events"][0]
     posted = status["link_facts"].get("results", {}).get("posted", 0)
     numbers = Table.grid(padding=(0, 2))
@@ -188,12 +181,42 @@ def _picture(rehearsal: "Rehearsal", status: Mapping[str, Any] | None) -> "Rende
     for name, value in facts.items():
         numbers.add_row(name, f"[bold]{value}[/]")
     finishers = Table("place", "bib", "name", "clock", "chip", box=None, title="Finishers posted")
-    for row in rehearsal.latest(10):
+    for row in rehearsal.latest(_LATEST if few else _LATEST_BELOW):
         finishers.add_row(*(str(row.get(name) or "") for name in _FINISHER))
     page = f"[dim]http://127.0.0.1:{rehearsal.port}/  {rehearsal.folder}[/]"
-    return Group(Columns([readers, numbers], padding=(0, 4)), "", finishers, page)
+    if few:
+        return Group(Columns([readers, numbers], padding=(0, 4)), "", finishers, page)
+    # Three readers to a line, so that 24 lines of 80 hold everything.
+    readers = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for title in ("reader", "reads", "clock s") * _COLUMNS:
+        readers.add_column(title, no_wrap=True, justify="left" if title == "reader" else "right")
+    cells = [_short_row(reader) for reader in status["readers"]]
+    height = -(-len(cells) // _COLUMNS)
+    for line in range(height):
+        readers.add_row(*(cell for found in cells[line::height] for cell in found))
+    return Group(readers, "", Columns([numbers, finishers], padding=(0, 4)), page)
 
 
+def _reader_row(reader: Mapping[str, Any]) -> tuple[str, ...]:
+    colour = "green" if reader["state"] == "connected" else "red"
+    state = f"[{colour}]{reader['state']}[/]"
+    ahead = reader["clock_ahead_ms"]
+    wrong = "" if ahead is None else clock_words(ahead)
+    return reader["name"], reader["driver"], state, str(reader["reads"]), wrong
+
+
+def _short_row(reader: Mapping[str, Any]) -> tuple[str, ...]:
+    colour = "green" if reader["state"] == "connected" else "red"
+    ahead = reader["clock_ahead_ms"]
+    wrong = "" if ahead is None else f"{ahead / 1000:+.1f}"
+    return f"[{colour}]{reader['name']}[/]", str(reader["reads"]), wrong
+
+
+_FEW = 8
+"""Readers that have room beside the numbers."""
+_COLUMNS = 3
+_LATEST, _LATEST_BELOW = 10, 6
+"""Finishers shown: where few readers are, and below many."""
 _FINISHER = ("place", "bib", "name", "clock_time", "chip_time")
 
 
@@ -208,15 +231,27 @@ def _summary(books: "Books", *, as_json: bool) -> None:
                 "finishers_expected": books.expected,
                 "finishers_posted": books.finishers,
                 "rows_posted": books.posted,
+                "splits_expected": books.splits,
+                "readers": [asdict(page) for page in books.pages],
                 "faults": books.faults,
             }
         )
         return
-    show_table(("reads", ""), [("sent by the readers", books.sent), ("journalled", books.reads)])
-    show_table(("of these", ""), sorted(books.states.items()))
-    crossings = books.states.get("used", 0)
-    others = sum(books.states.values()) - crossings
-    click.echo(f"{books.reads} reads = {crossings} crossings used + {others} with a reason")
+    show_table(
+        ("reader", "protocol", "sent", "in journal", "used", "reasons", "clock ahead"),
+        [
+            (
+                *(page.name, page.driver, page.sent, page.reads, page.used, page.reasons),
+                _ahead(page),
+            )
+            for page in books.pages
+        ],
+    )
+    show_table(("of all reads", ""), sorted(books.states.items()))
+    others = sum(books.states.values()) - (used := books.states.get("used", 0))
+    click.echo(
+        f"{books.sent} reads sent, {books.reads} journalled = {used} used + {others} with a reason"
+    )
     click.echo(
         f"{books.finishers} finishers posted, {books.expected} expected; "
         f"{books.posted} runners have a row at the results service"
@@ -225,3 +260,8 @@ def _summary(books: "Books", *, as_json: bool) -> None:
         click.secho(f"! {fault}", fg="red")
     if not books.faults:
         click.secho("The books balance.", fg="green", bold=True)
+
+
+def _ahead(page: "Page") -> str:
+    """Say how wrong the clock was found, where it can be told."""
+    return "" if page.measured_ahead_s is None else f"{page.measured_ahead_s:+.2f} s"
