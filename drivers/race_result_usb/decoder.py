@@ -8,8 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.domain.reads import Read
-from bridge.driver_api import Clock, Control, Kept, Marker, Reason, Rejected
+from bridge.driver_api import Clock, Control, Kept, Reason, Rejected
 from drivers.framing import LineBuffer, is_line
 from drivers.race_result_usb import records
 from drivers.race_result_usb.records import PUSH, Reference
@@ -57,6 +56,8 @@ class Heard:
     """The reply that ended with this line."""
     restarted: bool = False
     """The box has just been switched on, or was reset."""
+    passing: tuple[int, str] | None = None
+    """Number and identity of a passing that stands in a reply."""
 
 
 class Decoder:
@@ -92,9 +93,7 @@ class Decoder:
             return Heard([_summary(self._take(raw), reply)], reply)
         passing = records.parse(text)
         if passing is not None:
-            return Heard(
-                [*self._flush(), self._passing(raw, passing, pushed=text.startswith(PUSH))]
-            )
+            return self._passing(raw, passing, pushed=text.startswith(PUSH))
         head = _HEAD.fullmatch(text)
         if head:
             before = self._flush()
@@ -112,16 +111,22 @@ class Decoder:
             return Heard([Control(self._take(raw), reply.word.lower(), told)])
         return self._spoilt(raw, Reason.FRAMING, "neither a reply nor a passing")
 
-    def _passing(
-        self, raw: bytes, passing: records.Passing, *, pushed: bool
-    ) -> Read | Marker | Rejected:
-        number = None
-        reply = self._reply
-        if not pushed and reply is not None and reply.start is not None:
-            number = reply.start + reply.records + reply.damaged
-            reply.records += 1
+    def _passing(self, raw: bytes, passing: records.Passing, *, pushed: bool) -> Heard:
+        before = self._flush()
+        number = self._number(pushed=pushed)
         event = records.event_of(raw, passing, number, self.reference)
-        return event or Rejected(raw, Reason.FIELD, "stamped before 1970")
+        if event is None:
+            return Heard([*before, Rejected(raw, Reason.FIELD, "stamped before 1970")])
+        known = None if number is None or event.key is None else (number, event.key)
+        return Heard([*before, event], passing=known)
+
+    def _number(self, *, pushed: bool) -> int | None:
+        """Return the number of the passing that comes now; None: it stands in no reply."""
+        reply = self._reply
+        if pushed or reply is None or reply.start is None:
+            return None
+        reply.records += 1
+        return reply.start + reply.records - 1 + reply.damaged
 
     def _numbers(self, raw: bytes, reply: Reply) -> list[Kept]:
         """Take the first numbers of a reply; a time is told at once, the rest with the reply."""

@@ -140,6 +140,9 @@ class UsbBoxSession(PassiveSession):
 
     def _follow(self, heard: Heard) -> list[Event]:
         events: list[Event] = []
+        asked = self._asked is not None and self._asked.word == "PASSINGGET"
+        if asked and heard.passing is not None and self._position.came(*heard.passing):
+            events += self._another_counter()
         for event in heard.events:
             events.append(event)
             if isinstance(event, Clock):
@@ -151,6 +154,13 @@ class UsbBoxSession(PassiveSession):
         if heard.reply is not None:
             events += self._ended(heard.reply)
         return events
+
+    def _another_counter(self) -> list[Event]:
+        """Measure the clock anew before all that the box has is fetched."""
+        self._steps = ClockSteps()
+        self._is_prepared = False
+        self._questions.extendleft(reversed(_CLOCK))
+        return [ClockStep(b"", None, None, _ANEW)]
 
     def _start_anew(self) -> list[Event]:
         """Begin again with a box that has just been switched on; its banner has several lines."""

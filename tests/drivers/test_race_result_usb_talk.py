@@ -13,11 +13,13 @@ from bridge.driver_api import (
     Hangup,
     Marker,
     Opening,
+    Read,
     Send,
     Sighting,
     Status,
 )
 from drivers.race_result_usb import DRIVER
+from drivers.race_result_usb.decoder import Decoder
 from drivers.race_result_usb.position import MOST_PER_REPLY, Position
 from drivers.race_result_usb.records import TICK_NS
 from tests.support.loopback import Loopback
@@ -173,6 +175,59 @@ def test_a_box_that_started_anew_while_we_were_away(passings_before: int) -> Non
     ]
     assert "without power" in str(alarms(pair.events)["restarted"])
     assert [event for event in pair.events if isinstance(event, ClockStep)]
+
+
+def test_a_box_that_started_anew_long_ago_is_known_by_its_passings() -> None:
+    pair = plugged()
+    sight(pair, 1, 5)
+    pair.wait(5)
+    pair.pull()
+    pair.emulator = DRIVER.emulator({})  # switched off and on: counts from the beginning
+    sight(pair, 11, 30)
+    pair.wait(120)  # so that its counter shows more than before
+    before = len(pair.events)
+    pair.plug()
+    pair.wait(10)
+    assert {f"GLB{number:04d}" for number in range(11, 31)} <= set(chips_of(pair))
+    assert "without power" in str(alarms(pair.events)["restarted"])
+    news = [event for event in pair.events[before:] if isinstance(event, ClockStep | Read)]
+    assert isinstance(news[0], ClockStep), "no read of it is placed by the clock before"
+    assert len([event for event in news if isinstance(event, ClockStep)]) == 1
+
+
+def test_the_last_passing_is_asked_for_once_more_after_a_break() -> None:
+    pair = plugged()
+    sight(pair, 1, 5)
+    pair.wait(5)
+    assert json.loads(pair.memory or "")["next"] == 5
+    pair.pull()
+    sight(pair, 6, 9)
+    pair.plug()
+    pair.wait(10)
+    assert b"PASSINGGET;00000004\n" in said(pair)
+    assert set(chips_of(pair)) == {f"GLB{number:04d}" for number in range(1, 10)}
+    assert len({read.key for read in pair.reads}) == 9
+    assert json.loads(pair.memory or "")["next"] == 9
+    assert not [event for event in pair.events if isinstance(event, ClockStep)]
+    assert not alarms(pair.events).get("restarted")
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        ("PASSINGGET;00\n00000004;00\n\n", 5),  # it has none of that number
+        ("PASSINGGET;00\n00000004;01\nnoise\n\n", 5),  # damaged
+        ("PASSINGGET;10\n00000004;00000005\n\n", 5),  # dropped
+        ("PASSINGGET;10\n00000004;00000009\n\n", 5),
+        ("PASSINGGET;11\n\n", None),
+    ],
+)
+def test_where_nothing_can_be_compared_it_goes_on_as_it_was(answer: str, asked: int | None) -> None:
+    position = Position('{"next": 5, "ticks": 9, "last": "x"}', "missed")
+    assert position.begin() == 4
+    [ended] = [heard.reply for heard in Decoder().feed(answer.encode()) if heard.reply]
+    assert position.took(ended) is (asked is not None)
+    assert position.begin() == (asked or 4)
 
 
 def extent(count: int, first: int, last: int) -> bytes:
