@@ -45,13 +45,14 @@ class FileTransport:
 
     def place(self, taken: int) -> str | None:
         """Return where the files stand behind the first `taken` bytes of the stream."""
-        while self._places and self._places[0][0] <= taken:
-            _, file, offset = self._places.popleft()
-            file.kept = offset
+        self.settled(taken)
         return self._files.note()
 
     def settled(self, taken: int) -> None:
-        """Do nothing: the place was kept with the reads."""
+        """Let the next place that is kept be behind these, be there reads in them or not."""
+        while self._places and self._places[0][0] <= taken:
+            _, file, offset = self._places.popleft()
+            file.kept = offset
 
     async def read(self) -> bytes:
         """Return new lines as soon as there are any; b"" once closed.

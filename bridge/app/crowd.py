@@ -32,6 +32,7 @@ class Member:
         self._transport = transport
         self._clock = clock
         self.heard_ns = clock.boot_ns()
+        self.closed = False
 
     async def read(self) -> bytes:
         """Return the next bytes."""
@@ -45,6 +46,7 @@ class Member:
 
     def close(self) -> None:
         """Let go at once."""
+        self.closed = True
         self._transport.close()
 
 
@@ -142,8 +144,11 @@ class Crowd:
         with suppress(TimeoutError):
             async with asyncio.timeout(CROWDED_S):
                 await self._left.wait()
-        if len(self._members) >= MOST:
-            min(self._members, key=lambda member: member.heard_ns).close()
+        # What one brought may wait for the disk after it was closed: it is open connections,
+        # and with them descriptors, that must not become more and more.
+        open_ones = [member for member in self._members if not member.closed]
+        if len(open_ones) >= MOST:
+            min(open_ones, key=lambda member: member.heard_ns).close()
 
     async def _serve(self, member: Member) -> None:
         """Run one connection to its end, which is nobody else's."""

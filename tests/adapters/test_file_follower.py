@@ -161,6 +161,18 @@ async def test_after_a_restart_it_goes_on_where_the_journal_is(log: Path) -> Non
         await follower.has(b"b\nc\n")
 
 
+async def test_a_log_in_which_there_are_no_reads_costs_no_memory(log: Path) -> None:
+    write(log, b"0\n")
+    async with following(log) as follower:
+        assert follower.transport is not None
+        await follower.has(b"0\n")
+        for _ in range(5):
+            follower.transport.settled(follower.given)
+            add(log, b"0\n")
+            await follower.has(follower.got + b"0\n")
+        assert len(follower.transport._places) == 1  # noqa: SLF001 - memory is what matters here
+
+
 async def test_rotated_twice_while_we_were_down_no_line_is_lost(log: Path) -> None:
     old = log.with_name("reads.csv.1")
     write(old, b"yesterday\n")

@@ -132,6 +132,22 @@ async def test_more_than_there_is_room_for_push_out_the_one_silent_for_longest()
             writer.close()
 
 
+async def test_a_disk_in_trouble_does_not_pile_up_connections(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bridge.app.crowd.CROWDED_S", 0.01)
+    async with served() as box:
+        box.desk.full.clear()
+        peers = []
+        for _ in range(MOST + 6):
+            peers.append(await box.connect())
+            assert await post(peers[-1], b"x\n") == b"ok x\n"
+        for reader, _ in peers[:6]:
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        for _, writer in peers:
+            writer.close()
+
+
 async def test_at_the_end_nothing_stays_open() -> None:
     async with served() as box:
         peer = await box.connect()
