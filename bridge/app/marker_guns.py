@@ -2,9 +2,10 @@
 
 Each is recorded as a mark once, however often it is heard: its `note` says where it came from. So
 a trigger replayed out of a reader's memory, or a gun told twice, changes nothing, and one that an
-operator has undone stays undone. Where the moment of a trigger turns out to be another (the host's
-or the reader's clock was wrong), a new mark takes the place of the old one, unless an operator has
-fired a gun since.
+operator has undone stays undone. Nor does an older one out of that memory, of a test in the
+morning, take the place of the gun of the race. Where the moment of a trigger turns out to be
+another (the host's or the reader's clock was wrong), a new mark takes the place of the old one,
+unless an operator has fired a gun since.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import structlog
 from bridge.app.ports import EventRow, Kind, Store
 from bridge.app.timebase import BAD, TimeBase
 from bridge.domain.marks import Mark, MarkKind
-from bridge.domain.reads import NS_PER_MS, UtcNs
+from bridge.domain.reads import NS_PER_MS, NS_PER_S, UtcNs
 from bridge.domain.rules import EventId, Rules
 from bridge.errors import UsageError
 
@@ -24,6 +25,10 @@ log = structlog.get_logger(__name__)
 Json = dict[str, object]
 GUNS = ("gun", "trigger", "gate", "gpi")
 """How the names of markers begin that may set T0 (see `driver_api.Marker`)."""
+
+
+MEMORY_NS = 60 * NS_PER_S
+"""A trigger that comes so late comes out of the reader's memory."""
 
 
 class MarkDesk(Protocol):
@@ -103,11 +108,14 @@ class MarkerGuns:
             mine = [mark for mark in guns if mark.note == note]
             if mine and not _moved(mine[-1], [mark for mark in guns if not mark.undone], at):
                 continue
+            author = f"reader:{name}"
+            if not mine and timebase.arrival(row) > at + MEMORY_NS and _is_old(guns, author, at):
+                continue
             mark = Mark(
                 id=0,
                 kind=MarkKind.GUN,
                 made_at=UtcNs(row.utc_ns),
-                author=f"reader:{name}",
+                author=author,
                 event_id=event_id,
                 at=UtcNs(at),
                 note=note,
@@ -132,6 +140,12 @@ def _moved(mine: Mark, standing: list[Mark], at: int) -> bool:
     """Say whether the gun in force is this marker's, and at another moment than it should be."""
     in_force = bool(standing) and standing[-1].id == mine.id
     return in_force and mine.at is not None and abs(mine.at - at) > NS_PER_MS
+
+
+def _is_old(guns: list[Mark], author: str, at: int) -> bool:
+    """Say whether the reader has told a later gun, standing or undone."""
+    last = {mark.note: mark.at for mark in guns if mark.author == author}
+    return any(told is not None and told > at + NS_PER_MS for told in last.values())
 
 
 async def foreign_gun(request: Mapping[str, object], store: Store, desk: MarkDesk) -> Json:

@@ -93,6 +93,30 @@ async def test_one_that_came_right_before_a_power_cut_is_not_forgotten(tmp_path:
         assert core.timing.gun(EVENT) == FIRED
 
 
+async def test_an_older_trigger_out_of_the_reader_s_memory_is_not_the_gun(tmp_path: Path) -> None:
+    """The start gate was tried in the morning; the timer hands its memory over after a break."""
+    clock = MatClock(FIRED + NS_PER_S)
+    async with mat(tmp_path, clock, finish=FIRES) as core:
+        await core.recall()
+        session = core.intake.open_session("finish-mat")
+        take(core, session, [], samples=[sample(core, session, AHEAD)])
+        await take(core, session, [shot(FIRED + AHEAD, "race")])
+        await turn(core)
+        tried = FIRED - 7_200 * NS_PER_S
+        await take(core, session, [shot(tried + AHEAD, "tried"), shot(FIRED + AHEAD, "race")])
+        await turn(core)
+        assert core.timing.gun(EVENT) == FIRED
+        await core.operations.gun({"event": 1, "undo": True}, "operator")
+        core.marker_guns.recall()
+        await turn(core)
+        assert core.timing.gun(EVENT) == GUN, "the configured one, not that of the morning"
+        clock.turn(120)
+        again = FIRED + 121 * NS_PER_S
+        await take(core, session, [shot(again + AHEAD, "again")])
+        await turn(core)
+        assert core.timing.gun(EVENT) == again
+
+
 async def test_undone_by_an_operator_it_stays_undone(tmp_path: Path) -> None:
     clock = MatClock(FIRED + NS_PER_S)
     async with mat(tmp_path, clock, finish=FIRES) as core:
