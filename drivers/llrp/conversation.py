@@ -246,7 +246,7 @@ class Conversation:
         if reports and self._fetched < _URGENT * every:
             return []
         self._fetched = 0
-        return [self.setup.purge()]
+        return self.setup.purge()
 
     def _polls(self) -> list[Event]:
         """Ask for health now and then, and anything at all of a reader that has gone quiet."""

@@ -139,10 +139,15 @@ class Setup:
         self._number += 1
         return Send(orders.get_config(self._number, what))
 
-    def purge(self) -> Send:
-        """Let a Zebra forget what it has reported."""
+    def purge(self) -> list[Event]:
+        """Let a Zebra forget what it has reported, once all of it is durable.
+
+        Reads came long before and in other pieces: a note to be remembered, the same as ever, is
+        what the order waits for.
+        """
         self._number += 1
-        return Send(orders.purge_tags(self._number))
+        note = dumps(None) if self._known is None else self._known.text()
+        return [Remember(note), Send(orders.purge_tags(self._number))]
 
     def awaits(self, kind: int, number: int) -> bool:
         """Say whether a response belongs to the request in hand: by its id, or by its type.

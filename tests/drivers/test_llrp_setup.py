@@ -1,13 +1,14 @@
 """Setting a reader up for timing: what is sent, in which order, and what is left alone."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.domain.reads import NS_PER_S
-from bridge.driver_api import Event, Send, Sighting, Status
+from bridge.driver_api import Event, Remember, Send, Sighting, Status
 from drivers.llrp import DRIVER, facts, orders
 from drivers.llrp.options import complaints, parse
 from drivers.llrp.orders import ROSPEC_ID
@@ -418,6 +419,9 @@ def test_a_zebra_is_purged_where_told_to_and_in_a_pause(
             assert Msg.CUSTOM_MESSAGE not in line.sent(before)
     assert line.sent(before).count(Msg.CUSTOM_MESSAGE) == purges
     assert len(line.reads) == 26_000
+    for event, order in pairwise(line.events[before:]):
+        if isinstance(order, Send) and kinds(order.data) == [Msg.CUSTOM_MESSAGE]:
+            assert event == Remember(line.memory or ""), "what it waits for, so that reads are safe"
 
 
 def test_a_zebras_tag_filter_is_switched_off() -> None:
