@@ -20,6 +20,10 @@ _VAIN_PIECES: Final = 3
 _MOST_GAP: Final = 100_000
 """More cannot have been missed: it is another numbering."""
 
+_ANEW: Final = (
+    "the decoder was cleared and counts anew; passings before number {number} that were made while "
+    "the link was down are not fetched: compare with its own list"
+)
 _NEVER: Final = 2**63
 
 
@@ -66,9 +70,12 @@ class Recovery:
         book = self._sequence
         known = self._decoder == decoder
         back = known and book.has(number) and self._began_again(number, stamp)
+        first_seen = number - 1 if self._low == number - 1 > 0 else number
         self._low = number if known and book.has(number) else 0
         if not known or back or number > book.top + _MOST_GAP:
             self._begin(decoder, number)
+            if back and first_seen > 1:
+                self._alarms.append(Alarm("numbers_anew", _ANEW.format(number=first_seen)))
         if not book.has(number):
             book.mark(number)
             self._changed = True

@@ -154,6 +154,21 @@ def test_a_cleared_decoder_that_lost_its_clock_is_believed_at_the_second_passing
     assert '"last":6' in remembered(session)
 
 
+@pytest.mark.parametrize(
+    ("came", "before"),
+    [
+        (passing(1, at_s=2000) + passing(2, at_s=2001), 0),
+        (passing(1, at_s=-900) + passing(2, at_s=-899), 0),
+        (passing(21, at_s=2000) + passing(22, at_s=2001), 21),
+        (passing(21, at_s=-900) + passing(22, at_s=-899), 21),
+    ],
+)
+def test_what_a_cleared_decoder_passed_unheard_is_told(came: bytes, before: int) -> None:
+    session = live(remembered_at(1000))
+    told = [e.text for e in session.feed(came) if isinstance(e, Alarm) and e.on]
+    assert [f"before number {before} " in text for text in told] == [True] * bool(before)
+
+
 @pytest.mark.parametrize("kind", [Kind.RESET, Kind.CLEAR_PASSING])
 def test_a_clear_that_is_told_is_believed_at_once(kind: Kind) -> None:
     session = live()
