@@ -189,6 +189,7 @@ class Connection:
 
     def _start(self, job: Callable[[], Awaitable[None]]) -> None:
         if self._group is not None and not self._over.is_set():
+            self._tasks = [task for task in self._tasks if not task.done()]
             self._tasks.append(self._group.create_task(self._until_over(job)))
 
     async def _until_over(self, job: Callable[[], Awaitable[None]]) -> None:

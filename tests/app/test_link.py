@@ -534,6 +534,18 @@ async def test_a_side_channel_can_be_hung_up_and_ends_with_the_link() -> None:
     assert line.ports[2].closed
 
 
+async def test_side_channels_that_come_and_go_leave_nothing_behind() -> None:
+    session = Scripted(lambda *_: [Dial("poll", 1)])
+    line = Line(session)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(line.run())
+        for number in range(1, 51):
+            line.main.say(b"x")
+            await until(lambda: len(session.ends) == number)  # noqa: B023 - used at once
+        assert len(line.connection._tasks) < 10  # noqa: SLF001 - memory is what matters here
+        line.main.end()
+
+
 async def test_a_failing_side_channel_write_does_not_end_the_link() -> None:
     session = Scripted(lambda *_: [Send(b"x", "a"), READ], [Dial("a", 1)])
     line = Line(session)
