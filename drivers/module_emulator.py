@@ -10,6 +10,9 @@ from drivers.binary_frames import FrameBuffer, Shape
 MOST_TAGS: Final = 200
 """Tags in front of the antenna at once; more cannot be told apart by such a module."""
 
+STAY_TICKS: Final = 5
+"""How long a tag is on the mat: half a second at a brisk run."""
+
 
 class ModuleEmulator(ABC):
     """One module on one port; any number of clients hear it.
@@ -25,8 +28,9 @@ class ModuleEmulator(ABC):
         self._commands = commands
         self._clients: dict[int, FrameBuffer] = {}
         self.field: list[Sighting] = []
-        self._leaving = 0
-        """How many of the tags in the field were there at the last tick."""
+        self._ticks = 0
+        self._since: list[int] = []
+        """In which tick each tag in the field came."""
 
     @abstractmethod
     def answer(self, command: bytes) -> bytes:
@@ -64,6 +68,7 @@ class ModuleEmulator(ABC):
         if told:
             return [Out(told)]
         self.field = [*self.field, sighting][-MOST_TAGS:]
+        self._since = [*self._since, self._ticks][-MOST_TAGS:]
         return []
 
     def marked(self, name: str, stamp: int) -> Sequence[Out]:  # noqa: ARG002
@@ -73,13 +78,14 @@ class ModuleEmulator(ABC):
     def tick(self, now_ns: int) -> Sequence[Out]:
         """Let time pass; tags go away that nobody asked for."""
         told = self.pause(now_ns)
-        self.field = self.field[self._leaving :]
-        self._leaving = len(self.field)
+        self._ticks += 1
+        gone = sum(self._ticks - since > STAY_TICKS for since in self._since)
+        self.field, self._since = self.field[gone:], self._since[gone:]
         return [Out(told)] if told else []
 
     def take(self) -> list[Sighting]:
         """Return the tags in the field; they have been found now."""
-        found, self.field, self._leaving = self.field, [], 0
+        found, self.field, self._since = self.field, [], []
         return found
 
 

@@ -5,6 +5,7 @@ import pytest
 from bridge.domain.reads import StampForm
 from bridge.driver_api import Control, Opening, Reason, Rejected, SerialLink, Sighting, Status
 from drivers.binary_frames import crc_gen2
+from drivers.module_emulator import STAY_TICKS
 from drivers.yrm100 import DRIVER, frames
 from drivers.yrm100.emulator import YrmEmulator
 from drivers.yrm100.frames import COMMAND, M100, NOTICE, R200, REPLY, build
@@ -253,8 +254,8 @@ def test_a_tag_nobody_asked_for_is_gone() -> None:
     module = YrmEmulator({})
     module.connected(1, "main", NOON)
     module.sighted(Sighting(chip=DRIVER.example_chip(1), stamp=0))
-    module.tick(NOON)
-    module.tick(NOON)
+    for _ in range(STAY_TICKS + 1):
+        module.tick(NOON)
     single = build(M100, COMMAND, frames.SINGLE)
     assert [out.data for out in module.received(1, single, NOON)] == [NO_TAG]
 
