@@ -15,6 +15,7 @@ from bridge.adapters.store.export import export_reads
 from bridge.adapters.store.importing import Counter, ImportReport, import_reads
 from bridge.adapters.store.opening import SqliteStore
 from bridge.app.ports import Batch, ClockSample, EventRow, Kind, SessionRow
+from bridge.app.rows import ReadRun
 from bridge.domain.reads import StampForm
 from bridge.errors import JournalError
 from tests.support.store import T0, HostClock, journal_path, opened, row, session
@@ -100,6 +101,36 @@ async def test_a_store_gets_back_what_it_lost(tmp_path: Path) -> None:
         assert all_of(store) == expected
     async with opened(tmp_path, segment_reads=10) as store:
         assert store.reads_of(["c3"]) == [r for r in expected[0] if r.chip == "c3"]
+
+
+async def test_reads_that_came_together_are_exported_and_put_back_read_by_read(
+    tmp_path: Path,
+) -> None:
+    made = [row(n, f"c{n % 7}", utc_ns=T0, boot_ns=5) for n in range(1, 101)]
+    async with opened(tmp_path / "a") as store:
+        await store.open_session(session())
+        await store.append(Batch(runs=[ReadRun.of_rows(made[:70])]))
+        await store.append(Batch(rows=made[70:71], runs=[ReadRun.of_rows(made[71:])]))
+        lines = lines_of(tmp_path / "a")
+        await store._core.write(  # noqa: SLF001  a loss that no part of the store would cause
+            lambda connection: connection.execute("DELETE FROM events WHERE id IN (33, 71, 72)")
+        )
+        assert len(all_of(store)[0]) == 100 - 32 - 1 - 29
+        report = await take(store, lines[:40])  # the file ends within the lost run
+        assert (report.taken, report.known) == (6, 32)
+        report = await take(store, lines)
+        assert (report.taken, report.known) == (62 - 6, 38 + 6)
+        assert list(store.rows()) == made
+        assert list(store.rows(first_id=40)) == made[39:]
+        assert store.next_id == 1
+        assert store.first_free() == (101, 2)
+    async with opened(tmp_path / "a", segment_reads=10) as store:
+        assert store.next_id == 101
+        assert store.reads_of(["c3"]) == [r for r in made if r.chip == "c3"]
+    async with opened(tmp_path / "b") as copy:
+        assert (await take(copy, lines)).taken == 100
+        assert list(copy.rows()) == made
+    assert lines_of(tmp_path / "b")[1:] == lines[1:]
 
 
 async def test_a_damaged_line_is_named_and_the_others_are_taken(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from bridge.app.ports import Batch, CrossingRow
+from bridge.app.rows import ReadRun
 from bridge.domain.marks import Mark, MarkKind
 from bridge.domain.reads import UtcNs
 from tests.support.store import opened, row
@@ -23,8 +24,15 @@ async def main(data_dir: Path, commits: int) -> None:
         for _commit in range(commits):
             rows = [row(number + n, f"c{(number + n) % 40}") for n in range(5)]
             crossing = CrossingRow(seq, rows[0].id, "finish", b"{}")
+            together = 4 * (seq % 2)  # half of the time most came in together
+            runs = [ReadRun.of_rows(rows[:together])] if together else []
             await store.append(
-                Batch(rows=rows, crossings=[crossing], memories={"mat": str(rows[-1].id)})
+                Batch(
+                    rows=rows[together:],
+                    runs=runs,
+                    crossings=[crossing],
+                    memories={"mat": str(rows[-1].id)},
+                )
             )
             if seq % 3 == 0:
                 await store.add(MARK)
