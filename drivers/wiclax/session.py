@@ -63,7 +63,9 @@ class WiclaxSession(PassiveSession):
         self._newest: tuple[int, int] | None = None
         """Newest running number and its stamp."""
         self._missing: int | None = None
-        """The first number of the newest hole, until it comes."""
+        """The first number of the newest hole, until it comes or is asked for."""
+        self._sought: int | None = None
+        """The one that the rewind under way is for, until it comes."""
         self._fruitless = 0
 
     @staticmethod
@@ -151,12 +153,15 @@ class WiclaxSession(PassiveSession):
         begin, self._owed = max(self._owed - MARGIN_NS, 0), None
         self._rewound_ns = self._now_ns
         self._under_way = begin
+        self._sought, self._missing = self._missing, None
         return [Send(f"REWIND {print_second(begin)} {print_second(FAR)}\r".encode("ascii"))]
 
     def _came(self, record: Record, read: Read) -> None:
         """Take the number of a read; a hole behind the newest one has to be filled."""
-        if record.number == self._missing:
-            self._missing, self._fruitless = None, 0
+        if record.number is not None and record.number in (self._sought, self._missing):
+            self._fruitless = 0
+            self._sought = None if record.number == self._sought else self._sought
+            self._missing = None if record.number == self._missing else self._missing
         if record.again:
             if self._rewound_ns is not None:
                 self._rewound_ns = self._now_ns
@@ -174,8 +179,8 @@ class WiclaxSession(PassiveSession):
     def _end_rewind(self) -> None:
         self._rewound_ns = None
         self._next_ns = self._now_ns + PAUSE_NS
-        if self._missing is not None:
-            self._missing = None
+        if self._sought is not None:
+            self._sought = None
             self._fruitless += 1
             self._repairs = self._repairs and self._fruitless < MOST_FRUITLESS
 

@@ -20,7 +20,7 @@ from bridge.driver_api import (
     Sighting,
 )
 from drivers.wiclax import DRIVER
-from drivers.wiclax.records import details
+from drivers.wiclax.records import details, record_line
 from tests.support.loopback import Loopback
 
 VECTOR = Path(__file__).parents[1] / "vectors/wiclax/description.json"
@@ -111,6 +111,29 @@ def test_a_device_that_leaves_numbers_out_is_not_asked_for_ever() -> None:
         events = session.tick(second * NS_PER_S)
         asked += sum(isinstance(e, Send) and b"REWIND" in e.data for e in events)
     assert asked == 3
+
+
+def test_a_hole_that_opens_during_a_rewind_does_not_make_it_fruitless() -> None:
+    session = DRIVER.session(Opening())
+    session.opened(0)
+
+    def line(number: int, *, again: bool = False) -> bytes:
+        stamp = NOON + number * NS_PER_S
+        chip = DRIVER.example_chip(number)
+        told = Sighting(chip=chip, stamp=stamp, seq=number)
+        return record_line(told, device="1", again=again)
+
+    asked, newest = 0, 3
+    session.feed(line(1) + line(newest))
+    for second in range(1, 300):
+        session.feed(b"*\r")
+        events = session.tick(second * NS_PER_S)
+        if any(isinstance(event, Send) and b"REWIND" in event.data for event in events):
+            asked += 1
+            session.feed(line(newest + 2))  # one more is lost before the answer comes
+            session.feed(line(newest - 1, again=True))
+            newest += 2
+    assert asked > 10
 
 
 def test_what_is_owed_survives_a_restart_in_the_middle_of_a_rewind() -> None:
