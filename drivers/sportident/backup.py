@@ -32,7 +32,7 @@ class Backup:
     """The book of one station's memory: what came last, and what is wanted.
 
     Attributes:
-        gave_up: Reading was given up; the station did not answer.
+        gave_up: A stretch was given up, as the station did not answer: it stays missing.
     """
 
     def __init__(self, memory: str | None, policy: str) -> None:
@@ -105,7 +105,7 @@ class Backup:
             read_to = start + len(data) - HEAD
             if start < read_to < self._asked[1]:
                 self._wanted.insert(0, (read_to, self._asked[1]))
-            self._asked, self._tries, self.gave_up = None, 0, False
+            self._asked, self._tries = None, 0
         return [data[at : at + RECORD] for at in range(HEAD, len(data) - RECORD + 1, RECORD)]
 
     def _reached(self, address: int) -> None:

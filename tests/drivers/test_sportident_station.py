@@ -131,6 +131,10 @@ def test_a_station_that_does_not_give_its_memory_is_told_of() -> None:
     asked = [command for command in sent(events) if command[2] == punches.GET_BACKUP]
     assert len(asked) == 3
     assert "punches were missed" in (alarms(events)["punches_missing"] or "")
+    events = session.feed(pointer(0x118))  # the next gap is filled, the first one is not
+    assert len(sent(events)) == 1
+    events = session.feed(build(punches.GET_BACKUP, bytes((0, 31, 0, 1, 0x10)) + bytes(8)))
+    assert "punches_missing" not in alarms(events)
 
 
 def test_a_short_answer_is_completed_and_blanks_are_no_punches() -> None:
