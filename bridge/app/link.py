@@ -155,6 +155,7 @@ class Connection:
         self._dialling: dict[str, list[Send]] = {}
         """What waits for a channel that is being dialled."""
         self._asked_ns: int | None = None
+        """When the clock was asked for that has not been told since."""
         self._one_way = LeastDelay()
         self._stepped = False
         self._choked = b""
@@ -290,7 +291,9 @@ class Connection:
 
     async def _write(self, send: Send) -> None:
         transport = self._transports[send.channel]
-        if send.asks_clock:
+        if send.asks_clock and self._asked_ns is None:
+            # What comes next answers the oldest question there is: by a newer one an answer that
+            # was held up on its way would look sharp, and be wrong by the time between the two.
             self._asked_ns = self._clock.boot_ns()
         try:
             await transport.write(send.data)

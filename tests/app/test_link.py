@@ -472,6 +472,22 @@ async def test_an_answer_is_paired_with_the_middle_of_its_round_trip() -> None:
     assert len(line.book.kept) == 4, "an answer of no use is kept all the same"
 
 
+async def test_a_late_answer_is_not_taken_for_that_of_a_later_question() -> None:
+    line = Line(Scripted(_asking))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(line.run())
+        line.main.say(b"ask")
+        await until(lambda: len(line.main.written) == 1)
+        line.clock.turn(4)  # the answer was made at once, and is held up on its way
+        await ask(line, 0.1, [answer(1_000), answer(5_000)])
+        await ask(line, 0.2, [answer(9_000)])
+        line.main.end()
+    assert [(found.stamp, found.rtt_ns) for found in line.book.samples] == [
+        (1_000, 4_100 * NS_PER_MS),
+        (9_000, 200 * NS_PER_MS),
+    ]
+
+
 async def test_the_answer_after_a_step_begins_a_new_epoch() -> None:
     line = Line(Scripted(_asking))
     async with asyncio.TaskGroup() as group:
