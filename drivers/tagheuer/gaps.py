@@ -182,10 +182,12 @@ class Gaps:
     def _remember(self, memory: str | None) -> None:
         try:
             book = json.loads(memory or "null")
-            newest = {str(name): int(number) % _WRAP for name, number in book["newest"].items()}
+            newest = {
+                str(int(name)): int(number) % _WRAP for name, number in book["newest"].items()
+            }
             per_channel = book["per_channel"] is True
             owed = [
-                Recall((int(first) + step) % _WRAP, str(name))
+                Recall((int(first) + step) % _WRAP, str(int(name)))
                 for name, runs in book.get("owed", {}).items()
                 for first, count in runs
                 for step in range(min(int(count), MOST))

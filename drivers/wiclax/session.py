@@ -77,9 +77,10 @@ class WiclaxSession(PassiveSession):
         if opening.memory is not None:
             try:
                 owed = json.loads(opening.memory)
-            except ValueError:
+            except (ValueError, RecursionError):
                 owed = None
-        known = [n for n in (owed, opening.last_stamp) if isinstance(n, int)]
+        stamps = (owed, opening.last_stamp)
+        known = [n for n in stamps if isinstance(n, int) and 0 <= n <= FAR]
         return min(known) if known else (0 if backfill == "all" else None)
 
     @property

@@ -22,6 +22,7 @@ from tests.support.timers import (
 )
 
 ODD_MEMORY = '{"newest":{},"per_channel":false,"owed":{"4":[[1]]}}'
+NO_CHANNEL = '{"newest":{"x":3},"per_channel":true,"owed":{"y":[[1,2]]}}'
 POCKET = {"model": "pocket-pro"}
 
 
@@ -95,7 +96,9 @@ def test_never_recalls_nothing() -> None:
     assert sent(events) == [sealed(b"#SN")]
 
 
-@pytest.mark.parametrize("memory", [None, "x", "[1]", '{"newest":1,"per_channel":0}', ODD_MEMORY])
+@pytest.mark.parametrize(
+    "memory", [None, "x", "[1]", '{"newest":1,"per_channel":0}', ODD_MEMORY, NO_CHANNEL]
+)
 def test_a_useless_memory_is_an_empty_one(memory: str | None) -> None:
     assert Gaps(memory, is_wanted=True).memory() == '{"newest":{},"per_channel":false}'
 

@@ -113,6 +113,14 @@ def test_a_device_that_leaves_numbers_out_is_not_asked_for_ever() -> None:
     assert asked == 3
 
 
+@pytest.mark.parametrize("memory", ["", "[" * 5_000, "1" + "0" * 30, "-1", '"x"'])
+def test_a_useless_memory_is_none(memory: str) -> None:
+    session = DRIVER.session(Opening(memory=memory))
+    assert [event for event in session.opened(0) if isinstance(event, Send)] == [
+        Send(b"CLOCK\r", asks_clock=True)
+    ]
+
+
 def test_a_hole_that_opens_during_a_rewind_does_not_make_it_fruitless() -> None:
     session = DRIVER.session(Opening())
     session.opened(0)
