@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from bridge.domain.reads import NS_PER_S
 from drivers.read_fields import CHIP_STEPS, FIELDS, Fields
 from drivers.safe_pattern import PatternError, compile_safely
 from drivers.time_text import ZONES, TimeText, offset_ns, time_mistake
@@ -21,6 +22,7 @@ DEFAULT_COLUMNS: Final[Mapping[str, int]] = MappingProxyType(
     {"chip": 1, "time": 2, "antenna": 3, "rssi": 4}
 )
 MOST_COLUMNS: Final = 200
+_MOST_EAST_NS: Final = 14 * 3600 * NS_PER_S
 Options = Mapping[str, object]
 
 
@@ -71,7 +73,7 @@ def time(options: Options, default: str) -> list[str]:
 
 def _is_zone(zone: str) -> bool:
     east = offset_ns(zone)
-    return zone in ZONES or (bool(east) and abs(east or 0) <= 50_400_000_000_000)  # noqa: PLR2004 - 14 h
+    return zone in ZONES or (east is not None and abs(east) <= _MOST_EAST_NS)
 
 
 def chip(options: Options) -> list[str]:

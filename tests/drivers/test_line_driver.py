@@ -360,3 +360,11 @@ def test_an_emulator_that_cannot_be_made_says_why(options: Options) -> None:
 def test_steps_of_a_wrong_kind_are_a_complaint() -> None:
     [complaint] = DRIVER.check_options({"chip": [["upper"]]})
     assert "allowed: a list of upper" in complaint
+
+
+@pytest.mark.parametrize("zone", ["utc", "+00:00", "-00:00", "+0000"])
+def test_greenwich_has_many_names(zone: str) -> None:
+    read = read_of({"zone": zone}, "E2,2026-05-09T10:00:00")
+    assert read.form is StampForm.UTC
+    assert read.stamp == read_of({}, "E2,2026-05-09T10:00:00Z").stamp
+    assert DRIVER.check_options({"zone": "+15:00"})
