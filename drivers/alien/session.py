@@ -195,7 +195,9 @@ class AlienSession(PassiveSession):
             case Read():
                 return self._judge_read(event)
             case Clock():
-                asked_ns = self._talk.asked_ns if self._talk else self._now_ns
+                asked_ns = self._talk.told_time() if self._talk else None
+                if asked_ns is None:
+                    return []
                 return [*self._steps.told(event.stamp, asked_ns, self._now_ns)]
             case Status() if "operating" in event.fields:
                 text = "" if event.fields["operating"] else _IDLE

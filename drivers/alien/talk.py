@@ -42,7 +42,9 @@ class Talk:
         self._questions: deque[str] = deque()
         self._asked: str | None = None
         self._is_answering = False
-        self._now_ns = self.asked_ns = self._heard_ns = self._clock_ns = 0
+        self._now_ns = self._asked_ns = self._heard_ns = self._clock_ns = 0
+        self._open_ns: int | None = None
+        """When the time was asked for that has not been told since."""
 
     @property
     def is_logging_in(self) -> bool:
@@ -53,6 +55,11 @@ class Talk:
     def is_greeting(self) -> bool:
         """Whether what comes is a banner, or about the login."""
         return not self._is_in
+
+    def told_time(self) -> int | None:
+        """Take note that it told its time; return when it was asked for, None if it was not."""
+        asked_ns, self._open_ns = self._open_ns, None
+        return asked_ns
 
     def begin(self, now_ns: int) -> None:
         """Begin to wait for the banner."""
@@ -93,7 +100,7 @@ class Talk:
             return [Hangup("the reader says nothing: it should greet, and answer")]
         if not self._is_in:
             return []
-        if self._asked is not None and now_ns - self.asked_ns >= PATIENCE_NS:
+        if self._asked is not None and now_ns - self._asked_ns >= PATIENCE_NS:
             self._asked = None
         if now_ns - self._clock_ns >= CLOCK_NS:
             self._clock_ns = now_ns
@@ -107,7 +114,9 @@ class Talk:
             return []
         self._asked = self._questions.popleft()
         self._is_answering = False
-        self.asked_ns = self._now_ns
+        self._asked_ns = self._now_ns
+        if self._asked == _TIME and self._open_ns is None:
+            self._open_ns = self._now_ns
         return [Send(f"\x01get {self._asked}\r\n".encode(), asks_clock=self._asked == _TIME)]
 
 

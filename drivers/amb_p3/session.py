@@ -68,6 +68,8 @@ class AmbSession(PassiveSession):
         self._waits_for_clock = self._supply_low = self._foreign = False
         self._clock: Clock | None = None
         self._steps = ClockSteps()
+        self._open_ns: int | None = None
+        """When the time was asked for that has not been told since."""
         self._last_line: tuple[int, int, int] | None = None
         """Numbering, number and time of the newest ASCII passing."""
 
@@ -195,6 +197,7 @@ class AmbSession(PassiveSession):
         if not known or not due or self._waits_for_clock:
             return []
         self._asked_ns, self._waits_for_clock = self._now, True
+        self._open_ns = self._now if self._open_ns is None else self._open_ns
         return [Send(ASK_TIME, asks_clock=True)]
 
     def _told_time(self, clock: Clock) -> list[Event]:
@@ -204,7 +207,9 @@ class AmbSession(PassiveSession):
         came_or_went = last is not None and last.form is not clock.form
         if came_or_went:
             self._steps = ClockSteps()
-        steps = self._steps.told(clock.stamp, self._asked_ns, self._now)
+        asked_ns, self._open_ns = self._open_ns, None
+        # One that nobody asked for now was held up on its way: who knows when it was made.
+        steps = [] if asked_ns is None else self._steps.told(clock.stamp, asked_ns, self._now)
         if last is not None and came_or_went:
             return [ClockStep(b"", last.stamp, clock.stamp, "GPS time came or went")]
         return [*steps]

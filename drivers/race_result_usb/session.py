@@ -77,6 +77,8 @@ class UsbBoxSession(PassiveSession):
         self._questions: deque[_Ask] = deque()
         self._asked: _Ask | None = None
         self._asked_ns = 0
+        self._open_ns: int | None = None
+        """When the time was asked for that has not been told since."""
         self._clock_ns = self._health_ns = 0
         """When they were asked for last."""
         self._wants_passings = False
@@ -180,7 +182,9 @@ class UsbBoxSession(PassiveSession):
         if why:
             self._steps = ClockSteps()
         self._form, self._is_restarting = clock.form, False
-        steps = self._steps.told(clock.stamp, self._asked_ns, self._now_ns)
+        asked_ns, self._open_ns = self._open_ns, None
+        # One that nobody asked for now was held up on its way: who knows when it was made.
+        steps = [] if asked_ns is None else self._steps.told(clock.stamp, asked_ns, self._now_ns)
         return [ClockStep(b"", None, clock.stamp, why)] if why else [*steps]
 
     def _ended(self, reply: Reply) -> list[Event]:
@@ -246,4 +250,6 @@ class UsbBoxSession(PassiveSession):
             return []
         self._asked_ns = self._now_ns
         asks_clock = self._asked.word == "TIMESTAMPGET"
+        if asks_clock and self._open_ns is None:
+            self._open_ns = self._now_ns
         return [Send(self._asked.line, asks_clock=asks_clock)]

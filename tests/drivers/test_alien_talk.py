@@ -18,6 +18,7 @@ from bridge.driver_api import (
     Sighting,
 )
 from drivers.alien import DRIVER
+from drivers.alien.talk import Talk
 from tests.support.loopback import Loopback
 from tests.support.timers import START, S, alarms, kept, reads, sent
 
@@ -348,3 +349,19 @@ def test_the_same_tag_again_is_one_entry_of_the_list() -> None:
     [read] = reads(DRIVER.session(Opening()).feed(out.data))
     assert (read.chip, read.stamp) == ("E2", START + 2 * S)
     assert fields_of(read.raw)["reads"] == 3
+
+
+def test_a_time_that_is_told_late_belongs_to_the_question_for_it() -> None:
+    talk = Talk("alien", "password")
+    talk.begin(START)
+    events, _ = talk.line("Alien>", ended=True)
+    asked: dict[bytes, int] = {}
+    for second in range(30):
+        for data in sent(events):
+            asked.setdefault(data, START + second * S)
+        if b"\x01get AutoMode\r\n" in asked:  # the next question, as the time was not told
+            break
+        talk.heard()
+        events = talk.tick(START + (second + 1) * S)
+    assert talk.told_time() == asked[b"\x01get Time\r\n"] < asked[b"\x01get AutoMode\r\n"]
+    assert talk.told_time() is None
