@@ -33,6 +33,8 @@ DIRECT: Final = build(punches.SET_MODE, b"M", wake=True)
 ASK_CLOCK: Final = build(punches.GET_CLOCK, wake=True)
 BACKFILLS: Final = ("missed", "all", "never")
 _POLL_NS: Final = 4 * NS_PER_S
+_ASKED: Final = (punches.SET_MODE, punches.GET_CLOCK, punches.GET_SYSTEM, punches.GET_BACKUP)
+"""What comes as an answer alone; other frames a receiver that cannot hear us may send by itself."""
 _CRC_AND_END: Final = 3
 _BLANKS: Final = (b"\0\0\0", b"\xff\xff\xff", b"\xee\xee\xee")
 _NAK: Final = b"\x15"
@@ -122,7 +124,7 @@ class SportidentSession:
             return [Control(raw, "refused") if raw == _NAK else Rejected(raw, reason)]
         if command == punches.PUNCH:
             return [self._punch(raw, data)]
-        if command != punches.KEEPALIVE and command not in punches.CARD_MOVES:
+        if command in _ASKED:
             self._watch.heard(answer=True)
         if command == punches.GET_BACKUP:
             return self._memory(raw, data)

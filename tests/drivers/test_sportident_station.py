@@ -223,3 +223,10 @@ def test_a_memory_that_cannot_be_harms_nothing(known: str) -> None:
     session, _ = open_session(DRIVER, memory=f'{{"next": {known}}}')
     session.feed(pointer(0x200))
     assert sent(session.tick(START + 4 * S))
+
+
+def test_a_receiver_that_talks_by_itself_may_fall_silent() -> None:
+    session, _ = open_session(DRIVER)
+    session.feed(build(0xB1, bytes(20)))
+    events = [event for second in range(1, 60) for event in session.tick(START + second * S)]
+    assert not [event for event in events if isinstance(event, Hangup)]
