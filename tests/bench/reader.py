@@ -26,7 +26,7 @@ _TICK_NS = 100 * NS_PER_MS
 _PIECE = 65_536
 _GRAIN_NS = 4 * NS_PER_MS
 _ALONE_RATE = 2_000
-"""Up to this rate every read is a TCP segment of its own."""
+"""Up to this rate of one reader every read is a TCP segment of its own."""
 _GREETING_NS = 10 * NS_PER_MS
 
 
@@ -190,7 +190,7 @@ class _Bank:
 
     def _paced(self, sightings: Iterable[Sighting], start: int, begins: int, load: Load) -> Played:
         speed = load.speed or 1.0
-        grain = 1 if load.rate * speed <= _ALONE_RATE else _GRAIN_NS
+        grain = 1 if load.rate * speed / len(self._ports) <= _ALONE_RATE else _GRAIN_NS
         home: dict[str, int] = {}
         chunks: dict[tuple[int, int], list[bytes]] = {}
         firsts: dict[tuple[int, int], list[tuple[str, int]]] = {}
