@@ -10,7 +10,7 @@ data); channel, store mode, wake-ups and temperature are where the record's orde
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.domain.reads import Read
+from bridge.domain.reads import NS_PER_MS, Read
 from bridge.driver_api import Marker, Rejected, Sighting
 from drivers.race_result import records
 from drivers.race_result.records import Numbering, RecordReader
@@ -40,11 +40,21 @@ class UploadReader:
         event = self._records.read(records.encode_record(fields), source).event
         match event:
             case Read():
-                return event._replace(raw=raw)
+                return event._replace(raw=raw, key=_identity(event))
             case Marker():
-                return Marker(raw, event.name, event.stamp, event.form, event.key, event.extra)
+                key = _identity(event)
+                return Marker(raw, event.name, event.stamp, event.form, key, event.extra)
             case Rejected():
                 return Rejected(raw, event.reason, event.detail)
+
+
+def _identity(event: Read | Marker) -> str | None:
+    """Return what makes a line unique: numbers begin again in a file that somebody clears.
+
+    Where the decoder is asked that shows in its counts. Here nothing shows it, so the time is part
+    of the identity; a line that is uploaded again has the same.
+    """
+    return None if event.key is None else f"{event.key}@{event.stamp // NS_PER_MS}"
 
 
 def _record_of(fields: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ def test_vectors(path: Path, size: int | None) -> None:
     assert shown == vector["events"]
 
 
-def test_a_read_has_the_same_identity_as_over_the_decoders_own_port() -> None:
+def test_a_read_is_the_same_as_over_the_decoders_own_port() -> None:
     line = b"7;33;2026-11-21;10:00:00.477;6692;12;-68;;0;;;;;;;;D-5662;177;2;D-5662\r\n"
     [direct] = DECODER.session(Opening()).feed(b"#P;" + line)
     upload = b"7;33;2026-11-21;10:00:00.477;6692;12;-68;;;;0;;;;;;;;\r\n"
@@ -49,10 +49,22 @@ def test_a_read_has_the_same_identity_as_over_the_decoders_own_port() -> None:
     [_, read] = session.feed(request("POST", TARGET, "h", {}, upload))
     assert isinstance(direct, Read)
     assert isinstance(read, Read)
-    assert (read.chip, read.stamp, read.key) == (direct.chip, direct.stamp, direct.key)
+    assert (read.chip, read.stamp) == (direct.chip, direct.stamp)
+    assert read.key == f"{direct.key}@{read.stamp // 1_000_000}"
     [_, whole] = session.feed(request("POST", TARGET, "h", {}, line))
     assert isinstance(whole, Read)
-    assert (whole.key, whole.antenna) == (direct.key, 2)
+    assert (whole.key, whole.antenna) == (read.key, 2)
+
+
+def test_numbers_given_again_in_a_file_that_was_cleared_are_other_reads() -> None:
+    session = DRIVER.session(Opening())
+    reads = []
+    for chip, time in (("33", "10:00:00.477"), ("34", "11:00:00.477"), ("33", "10:00:00.477")):
+        line = f"7;{chip};2026-11-21;{time};6692;12;-68;;;;0;;;;;;;;\r\n".encode()
+        events = session.feed(request("POST", TARGET, "h", {}, line))
+        reads += [event for event in events if isinstance(event, Read)]
+    first, other, again = (read.key for read in reads)
+    assert first == again != other
 
 
 def test_lines_of_other_layouts_and_none() -> None:
@@ -96,7 +108,8 @@ async def test_a_third_party_client_uploads() -> None:
         assert (other.status_code, other.content) == (403, b"")
         assert (await client.post(f"{url}/", content=lines)).status_code == 404
         assert (await client.get(f"{url}/up{TARGET[1:]}")).content == b"OK"
-    assert [read.key for read in receiver.reads] == ["D-5662/177/1", "D-5662/177/2"]
+    keys = [str(read.key).partition("@")[0] for read in receiver.reads]
+    assert keys == ["D-5662/177/1", "D-5662/177/2"]
 
 
 def test_the_emulator_repeats_what_was_not_acknowledged_with_ok() -> None:
@@ -118,7 +131,8 @@ def test_a_marker_is_the_triggers_passing() -> None:
     pair.plug()
     pair.mark("gun")
     [marker] = [event for event in pair.events if isinstance(event, Marker)]
-    assert (marker.name, marker.stamp, marker.key) == ("trigger", pair.now_ns, "D-7/177/1")
+    assert (marker.name, marker.stamp) == ("trigger", pair.now_ns)
+    assert marker.key == f"D-7/177/1@{pair.now_ns // 1_000_000}"
 
 
 @pytest.mark.parametrize("bad", [{"file": -1}, {"path": 7}, {"x": 1}])
