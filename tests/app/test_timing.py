@@ -207,7 +207,11 @@ async def test_any_race_with_stops_and_steps_is_what_its_journal_gives(
                         lag = rng.choice([0, 0, 0, 3 * NS_PER_S, 11 * NS_PER_S, 120 * NS_PER_S])
                         stamp = int(clock.utc_ns()) - lag + ahead[name]
                         chips = [f"C{rng.randint(1, 10)}" for _ in range(rng.randint(1, 4))]
-                        take(core, sessions[name], [read(chip, stamp) for chip in chips])
+                        reads = [read(chip, stamp) for chip in chips]
+                        if rng.random() < 0.3:  # without a time, but perhaps numbered
+                            key = rng.choice([None, "1", "2", "3"])
+                            reads[-1] = read(chips[-1], 0, StampForm.ABSENT)._replace(key=key)
+                        take(core, sessions[name], reads)
             clock.turn(30)
             await core.intake.tell(core.timing.give_up_waiting(clock.boot_ns()))
             await settled(core)
