@@ -7,7 +7,7 @@ rabbimaan/chronoserv.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bridge.domain.reads import NS_PER_S
@@ -35,6 +35,7 @@ _MOST_FRUITLESS: Final = 3
 """Replays that bring nothing new, after which holes are believed to be meant: what an operator
 filters or takes out leaves one, and a replay for each would never end."""
 _MOST_PLACES: Final = 256
+_MOST_GUNS: Final = 64
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ class _Place:
     """When the last one did, or when the replay was asked for."""
     fruitless: int = 0
     """Replays in a row that brought nothing new."""
+    guns: set[int] = field(default_factory=set)
+    """Numbers of guns: where they count with the reads, these leave holes that are none."""
 
     @property
     def next(self) -> int | None:
@@ -133,6 +136,12 @@ class ScoringTalk:
             place.fruitless = 0
         place.numbers.mark(number)
         self._changed = True
+
+    def fired(self, name: str, number: int) -> None:
+        """Take the number of a gun."""
+        place = self._places.get(name)
+        if place is not None and len(place.guns) < _MOST_GUNS:
+            place.guns.add(number)
 
     def new_place(self, now_ns: int) -> list[Event]:
         """Take note that there is one place more: ask for their names."""
@@ -231,7 +240,11 @@ class ScoringTalk:
             if place.hole_since is None or place.hole_since[0] != first:
                 place.hole_since = (first, now_ns)
             elif now_ns - place.hole_since[1] >= _PATIENCE_NS and name not in self._starts:
-                self._mend_place(name, place, place.numbers, now_ns)
+                if place.guns.issuperset(range(first, min(hole[1], first + _MOST_GUNS) + 1)):
+                    place.numbers.settle(hole[1])
+                    self._changed = True
+                else:
+                    self._mend_place(name, place, place.numbers, now_ns)
 
     def _mend_place(self, name: str, place: _Place, numbers: Sequence, now_ns: int) -> None:
         is_asked = numbers.last < place.asked_to

@@ -12,6 +12,7 @@ from bridge.driver_api import (
     Event,
     Hangup,
     Kept,
+    Marker,
     Opening,
     PassiveSession,
     Read,
@@ -110,6 +111,8 @@ class ChronoTrackSession(PassiveSession):
             return [event]
         if isinstance(event, Read) and event.seq is not None:
             talk.came(records.place_of(raw).decode("latin-1"), event.seq)
+        elif isinstance(event, Marker):
+            talk.fired(records.place_of(raw).decode("latin-1"), int(str(event.extra["number"])))
         elif isinstance(event, Control):
             began = [*began, *talk.new_place(self._now)]
         return [event, *began]

@@ -215,6 +215,15 @@ def test_a_gun_does_not_count_as_a_record() -> None:
     assert said(session.feed(record(2))) == []
 
 
+def test_guns_that_count_with_the_records_leave_no_hole() -> None:
+    session = met()
+    gun = b"CT01_33~%d~30k~guntime~2026-05-29T12:00:00.00~0~DF239A~0\r\n"
+    session.feed(b"ack~start\r\n" + record(1) + gun % 2 + record(3) + gun % 4 + gun % 5 + record(6))
+    events = ticked(session, *range(1, 9))
+    assert "start~30k~2" not in said(events)
+    assert '"30k":6' in [e for e in events if isinstance(e, Remember)][-1].memory
+
+
 def test_a_replay_brings_the_same_reads() -> None:
     events = live().feed(record(5) + record(6, tag="8") + record(5))
     keys = [event.key for event in events if isinstance(event, Read)]
