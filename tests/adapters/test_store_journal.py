@@ -103,13 +103,19 @@ async def test_what_can_never_be_stored_does_not_keep_the_rest(tmp_path: Path) -
         no_text = store.append(Batch(rows=[row(4, "\ud800")]))
         after = store.append(Batch(rows=[row(5)]))
         await good
-        for bad in (taken, large, no_text):
-            with pytest.raises(JournalError, match="can not be stored"):
-                await bad
+        with pytest.raises(JournalError, match="can not be stored"):
+            await taken
+        await large
+        await no_text
         await after
         for number in range(6, 40):
             await store.append(Batch(rows=[row(number)]))
         assert [found.id for found in store.rows()] == [1, 2, *range(5, 40)]
+        odd = list(store.rows(kinds=(Kind.REJECTED,)))
+        assert [(found.id, found.raw, found.chip) for found in odd] == [
+            (3, row(3).raw, None),
+            (4, row(4).raw, None),
+        ]
         assert store.backlog == 0
 
 
@@ -224,3 +230,15 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         store.get("x")
     await store.close()
     await until(lambda: not journal_path(tmp_path).with_name("journal.db-wal").exists())
+
+
+async def test_good_reads_that_came_with_a_bad_one_are_stored(tmp_path: Path) -> None:
+    reads = [row(number, "\ud800" if number == 7 else f"c{number}") for number in range(1, 20)]
+    run = ReadRun.of_rows(reads)
+    async with opened(tmp_path) as store:
+        store.remember_recent(run)
+        await store.append(Batch(runs=[run]))
+        assert [found.id for found in store.rows()] == [*range(1, 7), *range(8, 20)]
+        assert store.reads_of(["c8"]) == [run[7]]
+        [odd] = store.rows(kinds=(Kind.REJECTED,))
+        assert (odd.id, odd.raw) == (7, run[6].raw)

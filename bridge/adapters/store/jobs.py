@@ -24,6 +24,8 @@ class Job:
 
     future: "asyncio.Future[object] | None" = None
     batch: Batch | None = None
+    tamed: Batch | None = None
+    """What is written in its place, where an event in it cannot be stored as it is."""
     run: Callable[[sqlite3.Connection], object] | None = None
     """Other writing, in the same transaction; its return value becomes the future's."""
     seal: Generation | None = None
@@ -116,10 +118,11 @@ def has_landed(connection: sqlite3.Connection, jobs: Sequence[Job], token: str) 
 
 def _first_row(jobs: Sequence[Job]) -> EventRow | None:
     for job in jobs:
-        if job.batch is not None and job.batch.rows:
-            return job.batch.rows[0]
-        if job.batch is not None and job.batch.runs:
-            return job.batch.runs[0][0]
+        batch = job.tamed or job.batch
+        if batch is not None and batch.rows:
+            return batch.rows[0]
+        if batch is not None and batch.runs:
+            return batch.runs[0][0]
     return None
 
 

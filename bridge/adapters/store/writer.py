@@ -25,6 +25,7 @@ from bridge.adapters.store.jobs import (
     prove,
     write_batches,
 )
+from bridge.adapters.store.odd_rows import tamed
 from bridge.adapters.store.schema import touch_first_page
 from bridge.errors import BridgeError, JournalError
 
@@ -158,7 +159,7 @@ class Writer:
         changes = connection.total_changes
         if self._commits % _TOUCH_EVERY == 0:
             touch_first_page(connection)
-        batches = [job.batch for job in jobs if job.batch is not None]
+        batches = [batch for job in jobs if (batch := job.tamed or job.batch) is not None]
         if batches:
             write_batches(connection, batches)
         for job in jobs:
@@ -215,6 +216,11 @@ class Writer:
                 self._write([job], alone=True)
             return
         (job,) = jobs
+        batch = None if job.batch is None or job.tamed is not None else tamed(job.batch)
+        if batch is not None:
+            job.tamed = batch
+            self._write(jobs, alone=True)
+            return
         known = isinstance(error, BridgeError)
         job.error = error if known else JournalError(f"this can not be stored: {error}")
         self._ended = self._ended or job.last
