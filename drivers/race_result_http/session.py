@@ -1,18 +1,12 @@
 """One connection of a RACE RESULT decoder that uploads its passing file to us."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from bridge.driver_api import (
-    MAIN,
-    Control,
-    Event,
-    Opening,
-    PassiveSession,
-    Reason,
-    Rejected,
-)
-from drivers.http_body import Began, Broken, Cut, Ended, Item, LineCutter, Shape, Unwrapper
+from bridge.driver_api import Event, Opening, Reason, Rejected
+from drivers.http_body import Cut, LineCutter, Unwrapper
 from drivers.http_push import Gate, PushDesk, gate_of, query_of
+from drivers.http_wire import Head
+from drivers.push_session import PushSession
 from drivers.race_result.records import Numbering
 from drivers.race_result_http.records import UploadReader
 
@@ -21,66 +15,35 @@ GOOD_BODY = b"OK"
 _MOST_NAME = 64
 
 
-class UploadSession(PassiveSession):
+class UploadSession(PushSession):
     """Decodes uploads, and acknowledges each once its reads are durable."""
 
     def __init__(self, opening: Opening) -> None:
-        self._items = Unwrapper(LineCutter())
-        self._records = UploadReader()
         gate = gate_of(opening, DEFAULT_USER)
         user = opening.options.get("user")
         if isinstance(user, str):
             gate = Gate(gate.path, gate.login, {"user": user})
-        self._desk = PushDesk(gate, GOOD_BODY)
-        # In a check nothing is answered: what was is not posted again.
-        self._answers = opening.link in ("tcp-listen", "tcp") and not opening.trial
+        super().__init__(opening, Unwrapper(LineCutter()), PushDesk(gate, GOOD_BODY))
+        self._records = UploadReader()
         self._source = Numbering()
 
-    def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
-        """Say nothing; acknowledge what is uploaded."""
-        self._desk.talking = self._answers
-        return []
+    def begun(self, raw: bytes, head: Head) -> list[Event]:
+        """Note which decoder and file the request is of."""
+        self._source = _source_of(query_of(head.target))
+        return super().begun(raw, head)
 
-    def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:
-        """Take bytes as they came; return what is complete, in wire order."""
-        if channel != MAIN:
-            return [Rejected(data, Reason.UNKNOWN, f"no channel {channel} was opened")]
-        events: list[Event] = []
-        for item in self._items.feed(data):
-            events += self._item(item)
-        return events
+    def over(self) -> None:
+        """Forget them."""
+        self._source = Numbering()
 
-    @property
-    def pending(self) -> bytes:
-        """Bytes that are in no event yet."""
-        return self._items.pending
-
-    def _item(self, item: Item) -> Iterator[Event]:
-        match item:
-            case Cut():
-                yield self._line(item)
-            case Began(raw=raw, head=head) if head.method:
-                self._source = _source_of(query_of(head.target))
-                yield from self._desk.begin(raw, head)
-            case Began(raw=raw, head=head):
-                yield Control(raw, "http answer", {"status": head.status})
-            case Broken(raw=raw):
-                yield Rejected(raw, Reason.FRAMING, "began like HTTP and went on otherwise")
-            case Ended():
-                self._source = Numbering()
-                yield from self._desk.end()
-
-    def _line(self, cut: Cut) -> Event:
-        if cut.shape is Shape.BLANK:
-            return Control(cut.raw, "empty line")
-        if self._desk.refusing:
-            return Rejected(cut.raw, Reason.UNKNOWN, "in a request that is not welcome")
+    def read(self, cut: Cut) -> list[Event]:
+        """Return what a line of the file tells."""
         if isinstance(cut.value, bytes):
             event = self._records.read(cut.raw, cut.value, self._source)
         else:
             event = Rejected(cut.raw, Reason.OVERLONG, "no line end")
-        self._desk.count(event)
-        return event
+        self.desk.count(event)
+        return [event]
 
 
 def _source_of(query: Mapping[str, str]) -> Numbering:

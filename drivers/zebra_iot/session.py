@@ -3,24 +3,14 @@
 The reader is only listened to: its modes and endpoints are set by whoever looks after it.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
-from bridge.driver_api import (
-    MAIN,
-    Alarm,
-    Control,
-    Event,
-    Opening,
-    PassiveSession,
-    Read,
-    Reason,
-    Rejected,
-)
-from drivers.http_body import Began, Broken, Cut, Ended, Item, Shape, Unwrapper
+from bridge.driver_api import Alarm, Control, Event, Opening, Read, Reason, Rejected
+from drivers.http_body import Cut, Shape, Unwrapper
 from drivers.http_push import PushDesk, gate_of
 from drivers.json_fields import text
 from drivers.json_stream import JsonCutter
+from drivers.push_session import PushSession
 from drivers.zebra_iot.events import EventReader, Tag
 from drivers.zebra_iot.numbers import EventNumbers
 from drivers.zebra_iot.options import DEFAULT_USER, gun_state
@@ -33,38 +23,20 @@ _SUMMED: Final = (
 _BARE: Final = "the reader does not tell antennas: add ANTENNA and RSSI to tagMetaData"
 
 
-class ZebraSession(PassiveSession):
+class ZebraSession(PushSession):
     """Decodes a reader's events; once `opened` it answers those that come by HTTP."""
 
     def __init__(self, opening: Opening) -> None:
-        self._items = Unwrapper(JsonCutter())
+        desk = PushDesk(gate_of(opening, DEFAULT_USER))
+        super().__init__(opening, Unwrapper(JsonCutter()), desk)
         self._events = EventReader(gun_state(opening.options))
-        self._desk = PushDesk(gate_of(opening, DEFAULT_USER))
-        # In a check nothing is answered: what was is not posted again.
-        self._answers = opening.link in ("tcp-listen", "tcp") and not opening.trial
         self._numbers: dict[str | None, EventNumbers] = {}
         self._alarms: dict[str, bool] = {}
         self._missing = 0
 
-    def opened(self, now_ns: int) -> list[Event]:  # noqa: ARG002
-        """Say nothing; answer what is posted."""
-        self._desk.talking = self._answers
-        return []
-
-    def feed(self, data: bytes, channel: str = MAIN) -> list[Event]:
-        """Take bytes as they came; return what is complete, in wire order."""
-        if channel != MAIN:
-            return [Rejected(data, Reason.UNKNOWN, f"no channel {channel} was opened")]
-        events: list[Event] = []
-        for item in self._items.feed(data):
-            events += self._item(item)
-        return events
-
     def tick(self, now_ns: int) -> list[Event]:
         """Take an object that nothing followed for a second; count what is missing."""
-        events: list[Event] = []
-        for cut in self._items.flush():
-            events += self._item(cut)
+        events = self.flush()
         missing = sum(numbers.missing(now_ns) for numbers in self._numbers.values())
         if missing != self._missing:
             self._missing = missing
@@ -75,41 +47,20 @@ class ZebraSession(PassiveSession):
             events.append(Alarm("lost_events", words, on=missing > 0))
         return events
 
-    @property
-    def pending(self) -> bytes:
-        """Bytes that are in no event yet."""
-        return self._items.pending
-
-    def _item(self, item: Item) -> Iterator[Event]:
-        match item:
-            case Cut():
-                yield from self._cut(item)
-            case Began(raw=raw, head=head) if head.method:
-                yield from self._desk.begin(raw, head)
-            case Began(raw=raw, head=head):
-                yield Control(raw, "http answer", {"status": head.status})
-            case Broken(raw=raw):
-                yield Rejected(raw, Reason.FRAMING, "began like HTTP and went on otherwise")
-            case Ended():
-                yield from self._desk.end()
-
-    def _cut(self, cut: Cut) -> list[Event]:
-        if cut.shape is Shape.BLANK:
-            return [Control(cut.raw, "empty line")]
-        if self._desk.refusing:
-            return [Rejected(cut.raw, Reason.UNKNOWN, "in a request that is not welcome")]
+    def read(self, cut: Cut) -> list[Event]:
+        """Return what an event of the reader tells."""
         if cut.shape is Shape.FRAME:
             return self._told(self._events.read(cut.raw, cut.value))
         reason = Reason.OVERLONG if cut.shape is Shape.OVERLONG else Reason.FRAMING
         event = Rejected(cut.raw, reason, "no JSON object")
-        self._desk.count(event)
+        self.desk.count(event)
         return [event]
 
     def _told(self, tags: list[Tag]) -> list[Event]:
         events: list[Event] = []
         for event, number, summed in tags:
             events.append(event)
-            self._desk.count(event)
+            self.desk.count(event)
             if isinstance(event, Read):
                 if number is not None:
                     self._counted(event, number)
