@@ -9,7 +9,8 @@ from bridge.adapters.http_server import bind
 from bridge.app.simulation import Sight
 from bridge.bootstrap.rehearsal_cast import EVERY_READER, Clock, Wire
 from drivers import BUILTIN
-from tests.support.command import chip_bridge
+from tests.support.command import COMMAND, chip_bridge, clean_environ
+from tests.support.terminal import INTERRUPT, converse
 
 LINKS = {wire.value for wire in Wire}
 
@@ -50,6 +51,19 @@ def test_every_reader_at_once_and_the_books_of_each(tmp_path: Path) -> None:
     assert pages["timingsense"]["states"]["duplicate"] == pages["timingsense"]["sent"]
     assert books["finishers_expected"] == books["finishers_posted"] > 0
     assert books["reads_journalled"] == sum(page["reads"] for page in pages.values())
+
+
+def test_the_screen_has_room_for_all_readers(tmp_path: Path) -> None:
+    words = ["demo", "--every-reader", "--no-browser", "--port", str(free_pair())]
+    place = {"TMPDIR": str(tmp_path), "COLUMNS": "80", "LINES": "24"}
+    code, shown = converse(
+        [COMMAND, *words], [("Finishers posted", INTERRUPT)], environ=clean_environ() | place,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert code == 1
+    assert "Traceback" not in shown
+    assert {part.name for part in EVERY_READER.readers if part.name not in shown} == set()
+    assert not list(tmp_path.glob("chip-bridge-demo-*"))
 
 
 def test_each_exact_reader_decides_for_somebody() -> None:
