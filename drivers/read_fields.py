@@ -1,6 +1,6 @@
 """From the texts of a line's fields to a read: the part that every form of line shares.
 
-A line names a chip (or, where it has none, a bib, which is then the chip), a time, and whatever
+A line names a chip (or, where it has none, a bib: see `start_numbers`), a time, and whatever
 else of `FIELDS` it has. What is not a number in antenna, RSSI or running number is left out: the
 read counts all the same.
 """
@@ -11,12 +11,14 @@ from typing import Final
 
 from bridge.domain.reads import Chip, Read
 from bridge.driver_api import Reason, Rejected, Sighting
+from drivers import start_numbers
 from drivers.json_fields import number, whole
 from drivers.time_text import TimeText
 
 FIELDS: Final = ("chip", "bib", "time", "date", "antenna", "rssi", "seq", "key", "unit")
 MOST_CHIP: Final = 128
 """Characters of the longest chip: an EPC of 496 bits is 124 hex digits."""
+_MOST_DIGITS: Final = 9
 _HEX: Final = "0123456789ABCDEFabcdef"
 
 
@@ -61,8 +63,7 @@ class Fields:
 
     def read(self, raw: bytes, told: Mapping[str, str]) -> Read | Rejected:
         """Return the read that trimmed field texts tell, or why they tell none."""
-        named = told.get("chip") or told.get("bib") or ""
-        chip = self.chip_of(named)
+        chip = self.chip_of(told.get("chip", "")) or _of_bib(told.get("bib", ""))
         if not chip or len(chip) > MOST_CHIP or not chip.isprintable():
             return Rejected(raw, Reason.FIELD, "no chip" if not chip else "no such chip")
         when = self.when(told)
@@ -89,7 +90,7 @@ class Fields:
             date, _, time = time.partition(" ")
         return {
             "chip": sighting.chip,
-            "bib": "",
+            "bib": str(start_numbers.number_of(sighting.chip) or ""),
             "date": date,
             "time": time,
             "antenna": str(sighting.antenna),
@@ -98,3 +99,9 @@ class Fields:
             "key": str(sighting.seq),
             "unit": "reader",
         }
+
+
+def _of_bib(text: str) -> Chip:
+    """Return the chip that stands for a bib; a bib that is no number is taken as it is."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return start_numbers.chip_of(int(text)) if is_number and int(text) else Chip(text)

@@ -200,7 +200,8 @@ def test_what_is_done_to_a_chip(steps: list[str], text: str, chip: str) -> None:
 
 def test_a_bib_stands_in_for_a_chip_and_a_key_makes_a_read_unique() -> None:
     options = {"columns": {"chip": 1, "bib": 2, "time": 3, "key": 4}}
-    assert read_of(options, ",104,2026-05-09T10:00:00Z,a7").chip == "104"
+    assert read_of(options, ",0104,2026-05-09T10:00:00Z,a7").chip == "104@bib"
+    assert read_of(options, ",A104,2026-05-09T10:00:00Z,a7").chip == "A104"
     both = read_of(options, "E2,104,2026-05-09T10:00:00Z,a7")
     assert (both.chip, both.key) == ("E2", "a7")
 
