@@ -49,7 +49,7 @@ def test_a_german_export_with_semicolons_and_a_mark_in_front() -> None:
         ("HGMF-4411", 1_250 * NS_PER_MS, 1, "Start"),
         ("HGMF-4412", 2_000 * NS_PER_MS, 2, "Start"),
         ("HGMF-4413", 2_125 * NS_PER_MS, 2, "Ziel"),
-        ("104", 3_000 * NS_PER_MS, 1, "Ziel"),
+        ("104@bib", 3_000 * NS_PER_MS, 1, "Ziel"),
     ]
     assert {read.form for read in reads} == {StampForm.NAIVE}
     [rejected] = [event for event in events if isinstance(event, Rejected)]
