@@ -132,8 +132,7 @@ async def test_it_is_waited_for_and_taken_again_when_it_changes(desk: Desk) -> N
         running = group.create_task(desk.people.run())
         await until(lambda: bool(desk.alarms))
         desk.write("bib,last\n1,Lee\n")
-        await until(lambda: desk.names() == ["Lee"])
-        assert not desk.alarms
+        await until(lambda: desk.names() == ["Lee"] and not desk.alarms)
         desk.write("bib,last\n1,Lee\n2,Ray\n")
         await until(lambda: desk.names() == ["Lee", "Ray"])
         desk.path.unlink()

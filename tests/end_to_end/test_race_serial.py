@@ -50,7 +50,7 @@ async def _refused(folder: Path, link: Path) -> None:
     second = Box(folder, ONLY_READER.format(data=folder / "data", link=link), {}, folder / "data")
     second.start()
     try:
-        await second.until_alarmed(f"{link} is in use by another program; close it there")
+        await second.until_alarmed(f"{link} is in use by another program or by another [[reader]]")
         await second.stop()
     finally:
         second.put_down()
