@@ -12,7 +12,7 @@ from tests.bench.figures import Figure, median, quantile
 from tests.bench.listener import listener
 from tests.bench.reader import Load, Readers, readers
 from tests.bench.service import ROOT, broker, environment, from_start, last_read, launch
-from tests.bench.stage import Plan, stage
+from tests.bench.stage import Act, Plan, stage
 
 _MB = 1 << 20
 _REST_S = 6.0
@@ -85,9 +85,11 @@ def latency(plan: Plan) -> list[Figure]:
         calm = scene.play(Load(reads=100 * seconds, rate=100))
         plan.say("b: 1,000 reads/s")
         rush = scene.play(Load(reads=1_000 * seconds, rate=1_000))
-    plan.say("b: three readers at 1,000 reads/s each")
-    with stage(count=3) as scene:
-        three = scene.play(Load(reads=3_000 * seconds, rate=3_000))
+    three: list[Act] = []
+    for turn in range(3):
+        plan.say(f"b: three readers at 1,000 reads/s each, turn {turn + 1} of 3")
+        with stage(count=3) as scene:
+            three.append(scene.play(Load(reads=3_000 * seconds, rate=3_000)))
     return [
         Figure("b", "single read, idle, p50", quantile(single.latencies_ms, 0.5), "ms"),
         Figure("b", "single read, idle, p99", quantile(single.latencies_ms, 0.99), "ms", most=6),
@@ -95,19 +97,23 @@ def latency(plan: Plan) -> list[Figure]:
         Figure("b", "100 reads/s, p99", quantile(calm.latencies_ms, 0.99), "ms"),
         Figure("b", "1,000 reads/s, p50", quantile(rush.latencies_ms, 0.5), "ms"),
         Figure("b", "1,000 reads/s, p99", quantile(rush.latencies_ms, 0.99), "ms", most=12),
-        Figure("b", "3 readers, 1,000 reads/s each, p50", quantile(three.latencies_ms, 0.5), "ms"),
+        Figure("b", "3 readers, 1,000 reads/s each, p50", _middle(three, 0.5), "ms"),
         Figure(
             "b",
             "3 readers at 1,000 reads/s each: p99 read -> MQTT",
-            quantile(three.latencies_ms, 0.99),
+            _middle(three, 0.99),
             "ms",
             most=12,
         ),
         Figure("g", "idle, broker connected", idle, "% CPU", most=1),
         Figure("g", "100 reads/s", calm.cpu_percent, "% CPU", most=18),
         Figure("g", "1,000 reads/s", rush.cpu_percent, "% CPU"),
-        Figure("g", "3 readers, 1,000 reads/s each", three.cpu_percent, "% CPU"),
+        Figure("g", "3 readers, 1,000 reads/s each", three[0].cpu_percent, "% CPU"),
     ]
+
+
+def _middle(acts: list[Act], share: float) -> float:
+    return median([quantile(act.latencies_ms, share) for act in acts])
 
 
 def device(plan: Plan) -> list[Figure]:
