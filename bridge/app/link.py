@@ -35,7 +35,7 @@ from bridge.errors import LinkError
 
 log = structlog.get_logger(__name__)
 
-COALESCE_S = 0.005
+COALESCE_NS = 5 * NS_PER_MS
 """While a reader is busy its socket is left alone this long: a wake-up costs more than a read."""
 TICK_S = 1.0
 _ONLY_READS = frozenset({Read})
@@ -239,11 +239,18 @@ class Connection:
             await self._desk.room()
             if self._pace is not None and (pause_s := self._pace.pause_s(len(events), boot_ns)):
                 await self._clock.sleep(pause_s)
-            if self._coalesce and boot_ns - previous < 2 * COALESCE_S * NS_PER_S:
-                await self._clock.sleep(COALESCE_S)
+            if self._coalesce and boot_ns - previous < 2 * COALESCE_NS:
+                await self._clock.sleep(self._to_the_beat_s())
             previous = boot_ns
         if channel == MAIN:
             raise LinkError("the reader closed the connection")
+
+    def _to_the_beat_s(self) -> float:
+        """Return how long until the next beat, which is the same for all readers.
+
+        What several of them bring then goes into one commit.
+        """
+        return (COALESCE_NS - self._clock.boot_ns() % COALESCE_NS) / NS_PER_S
 
     def _feed(self, data: bytes, channel: str) -> list[Event]:
         try:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from bridge.app.link import COALESCE_S, Connection, ReaderState
+from bridge.app.link import COALESCE_NS, Connection, ReaderState
 from bridge.app.ports import ClockSample
 from bridge.domain.reads import NS_PER_MS, NS_PER_S, StampForm
 from bridge.driver_api import (
@@ -318,7 +318,7 @@ async def test_a_single_read_is_handed_on_at_once_and_a_rush_is_gathered() -> No
         await spin()
         assert len(line.book.kept) == 2, "left alone for a moment"
         line.main.say(b"d\n")
-        line.clock.turn(COALESCE_S)
+        line.clock.turn(COALESCE_NS / NS_PER_S)
         await until(lambda: len(line.book.kept) == 4)
         line.clock.turn(1)
         await spin()
