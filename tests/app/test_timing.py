@@ -11,7 +11,7 @@ from bridge.app.timing import MOST_UNTOLD, PATIENCE_NS, Emission
 from bridge.bootstrap.core import Core
 from bridge.domain.entrants import RegistrationId
 from bridge.domain.marks import Mark, MarkKind
-from bridge.domain.reads import NS_PER_MS, NS_PER_S, StampForm, UtcNs
+from bridge.domain.reads import NS_PER_MS, NS_PER_S, Read, StampForm, UtcNs
 from bridge.domain.results import RemoteCrossing, Result, Status
 from bridge.domain.rules import EventId
 from tests.support.mat import (
@@ -171,6 +171,17 @@ async def test_a_restart_publishes_nothing_new_and_gives_equal_results(tmp_path:
         check(core)
 
 
+def some_reads(rng: Random, now_ns: int) -> list[Read]:
+    """Reads of one moment, now or a while ago; the last perhaps without a time, and numbered."""
+    lag = rng.choice([0, 0, 0, 3 * NS_PER_S, 11 * NS_PER_S, 120 * NS_PER_S])
+    chips = [f"C{rng.randint(1, 10)}" for _ in range(rng.randint(1, 4))]
+    reads = [read(chip, now_ns - lag) for chip in chips]
+    if rng.random() < 0.3:
+        key = rng.choice([None, "1", "2", "3"])
+        reads[-1] = read(chips[-1], 0, StampForm.ABSENT)._replace(key=key)
+    return reads
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_any_race_with_stops_and_steps_is_what_its_journal_gives(
     tmp_path: Path, seed: int
@@ -204,13 +215,7 @@ async def test_any_race_with_stops_and_steps_is_what_its_journal_gives(
                         late = core.timing.give_up_waiting(clock.boot_ns())
                         core.intake.tell(late.joined(core.timing.advance()))
                     case _:
-                        lag = rng.choice([0, 0, 0, 3 * NS_PER_S, 11 * NS_PER_S, 120 * NS_PER_S])
-                        stamp = int(clock.utc_ns()) - lag + ahead[name]
-                        chips = [f"C{rng.randint(1, 10)}" for _ in range(rng.randint(1, 4))]
-                        reads = [read(chip, stamp) for chip in chips]
-                        if rng.random() < 0.3:  # without a time, but perhaps numbered
-                            key = rng.choice([None, "1", "2", "3"])
-                            reads[-1] = read(chips[-1], 0, StampForm.ABSENT)._replace(key=key)
+                        reads = some_reads(rng, int(clock.utc_ns()) + ahead[name])
                         take(core, sessions[name], reads)
             clock.turn(30)
             await core.intake.tell(core.timing.give_up_waiting(clock.boot_ns()))
