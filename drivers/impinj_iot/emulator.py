@@ -6,7 +6,7 @@ and stop. Events that nobody took wait in its buffer and come first on the next 
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from bridge.domain.reads import NS_PER_S
 from bridge.driver_api import MAIN, Out, Sighting
 from drivers import http_wire
+from drivers.emulator_options import setup_from
 from drivers.http_poster import Poster, Posting
 from drivers.http_wire import Head, HttpReader, Kind
 from drivers.impinj_iot.events import STAMP_DIGITS, event_bytes, tag_event
@@ -55,15 +56,7 @@ def setup_of(options: Mapping[str, object]) -> Setup:
     Raises:
         ValueError: Something is unknown or of the wrong type; the text says what is allowed.
     """
-    defaults = Setup()
-    known = [one.name for one in fields(Setup)]
-    for name, value in options.items():
-        if name not in known:
-            raise ValueError(f"unknown emulator option {name!r}; allowed: {', '.join(known)}")
-        usual = getattr(defaults, name)
-        if type(value) is not type(usual) or (isinstance(value, int) and value < 0):
-            raise ValueError(f"emulator option {name!r} is {value!r}; allowed: one like {usual!r}")
-    setup = Setup(**options)  # type: ignore[arg-type] # every type was checked above
+    setup = setup_from(options, Setup())
     if setup.mode not in {"stream", "webhook"}:
         raise ValueError(f"emulator option 'mode' is {setup.mode!r}; allowed: stream, webhook")
     return setup

@@ -1,11 +1,12 @@
 """A RACE RESULT decoder made of software that uploads its passing file by HTTP."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
 from bridge.driver_api import MAIN, Chip, Out, Sighting
+from drivers.emulator_options import setup_from
 from drivers.http_poster import Poster, Posting
 from drivers.race_result.records import TRIGGER_CODE
 from drivers.race_result_http.records import line_of
@@ -38,15 +39,7 @@ def setup_of(options: Mapping[str, object]) -> Setup:
     Raises:
         ValueError: Something is unknown or of the wrong type; the text says what is allowed.
     """
-    defaults = Setup()
-    known = [one.name for one in fields(Setup)]
-    for name, value in options.items():
-        if name not in known:
-            raise ValueError(f"unknown emulator option {name!r}; allowed: {', '.join(known)}")
-        usual = getattr(defaults, name)
-        if type(value) is not type(usual) or (isinstance(value, int) and value < 0):
-            raise ValueError(f"emulator option {name!r} is {value!r}; allowed: one like {usual!r}")
-    return Setup(**options)  # type: ignore[arg-type] # every type was checked above
+    return setup_from(options, Setup())
 
 
 class UploadEmulator:

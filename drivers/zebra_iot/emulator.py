@@ -4,11 +4,12 @@ Posting, it keeps events while the receiver is away, as a reader with retention 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from bridge.driver_api import MAIN, Out, Sighting
 from drivers import http_wire
+from drivers.emulator_options import setup_from
 from drivers.http_poster import Poster, Posting
 from drivers.zebra_iot.events import input_event, tag_event
 from drivers.zebra_iot.options import DEFAULT_USER, GUN_STATES
@@ -49,15 +50,7 @@ def setup_of(options: Mapping[str, object]) -> Setup:
     Raises:
         ValueError: Something is unknown or of the wrong type; the text says what is allowed.
     """
-    defaults = Setup()
-    known = [one.name for one in fields(Setup)]
-    for name, value in options.items():
-        if name not in known:
-            raise ValueError(f"unknown emulator option {name!r}; allowed: {', '.join(known)}")
-        usual = getattr(defaults, name)
-        if type(value) is not type(usual) or (isinstance(value, int) and value < 0):
-            raise ValueError(f"emulator option {name!r} is {value!r}; allowed: one like {usual!r}")
-    setup = Setup(**options)  # type: ignore[arg-type] # every type was checked above
+    setup = setup_from(options, Setup())
     if setup.mode not in _MODES:
         raise ValueError(f"emulator option 'mode' is {setup.mode!r}; allowed: {', '.join(_MODES)}")
     return setup
