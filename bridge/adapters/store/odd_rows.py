@@ -47,12 +47,13 @@ def _fits(row: EventRow) -> bool:
 
 
 def _is_text(text: object) -> bool:
-    if text is None:
-        return True
+    if not isinstance(text, str):
+        return text is None
     try:
-        return isinstance(text, str) and bool(text.encode() or True)
+        text.encode()
     except UnicodeEncodeError:
         return False
+    return True
 
 
 def _rejected(row: EventRow) -> EventRow:
