@@ -1,7 +1,10 @@
 """What a session leaves to the next one of the same reader, as `Remember` text (JSON)."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Final
+
+_dumped: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,17 @@ class Notes:
 
     def text(self) -> str:
         """Return the notes as text."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        # Field by field: a Lite's books change with everything it sends.
+        return _dumped(
+            {
+                "kind": self.kind,
+                "written": self.written,
+                "lines": self.lines,
+                "downloading": self.downloading,
+                "attempts": self.attempts,
+                "replay_from": self.replay_from,
+            }
+        )
 
 
 def read(memory: str | None) -> Notes:
