@@ -90,7 +90,7 @@ def crossing(
             "at_sub_ns": found.at % NS_PER_MS if timed else None,
             "at": iso(found.at, zone) if timed else None,
             "state": state,
-            "method": found.method,
+            "method": found.method._value_,
             "reads": found.reads,
             "rssi": found.rssi,
             "antenna": found.antenna,
@@ -101,7 +101,7 @@ def crossing(
             "event_id": found.event_id,
             "clock_ms": ms(found.clock_ns),
             "chip_ms": ms(found.chip_ns),
-            "reason": found.state,
+            "reason": found.state._value_,
             "why": found.why,
         }
     )

@@ -152,7 +152,7 @@ def open_core(loaded: Loaded, drivers: Registry, clock: Clock) -> Core:
         owner = found_crossing.registration_id
         entrant = operations.entrants.get(owner) if owner is not None else None
         return crossing_payload(
-            found_crossing, phase.value, seq, site=rules.site, entrant=entrant, zone=zone.info
+            found_crossing, phase._value_, seq, site=rules.site, entrant=entrant, zone=zone.info
         )
 
     timing = Timing(

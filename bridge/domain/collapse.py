@@ -41,7 +41,9 @@ class Collapsed:
         self.count += 1
         self.digest ^= digest_of(number, shown)
         self.until = max(self.until, last_at)
-        self.chips += tuple(chip for chip in chips if chip not in self.chips)
+        for chip in chips:
+            if chip not in self.chips:
+                self.chips += (chip,)
 
     def enter(self, tally: Mapping[State, int]) -> None:
         """Add to the count of reads by state."""

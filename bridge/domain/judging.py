@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bridge.domain import reasons
@@ -22,6 +23,7 @@ _NOBODY: Final = {
     NoOwner.AMBIGUOUS: Verdict(State.AMBIGUOUS_CHIP, reasons.ambiguous_chip),
     NoOwner.WRONG_EVENT: Verdict(State.WRONG_EVENT, reasons.wrong_event),
 }
+_make_crossing = partial(tuple.__new__, Crossing)
 _STATUS: Final = {MarkKind.DNS: Status.DNS, MarkKind.DNF: Status.DNF, MarkKind.DQ: Status.DQ}
 
 
@@ -121,26 +123,18 @@ def crossing_of(
     site: str, passing: Passing, verdict: Verdict, runner: Runner | None, start: UtcNs | None
 ) -> Crossing:
     """Make what is published of a passing of ours. `start` is the runner's own."""
-    t0 = None if runner is None else runner.t0
+    registration = event = clock_ns = chip_ns = None
     at = passing.at
-    return Crossing(
-        id=crossing_id(site, passing.number),
-        location=passing.location,
-        chip=passing.chip,
-        at=UtcNs(at),
-        method=passing.method,
-        reads=passing.reads,
-        rssi=passing.rssi,
-        antenna=passing.antenna,
-        reader=passing.reader,
-        last_at=UtcNs(passing.last_at),
-        registration_id=None if runner is None else runner.registration_id,
-        event_id=None if runner is None else runner.event_id,
-        clock_ns=at - t0 if t0 is not None and at >= t0 else None,
-        chip_ns=at - start if start is not None and at >= start else None,
-        state=verdict.state,
-        why="" if verdict.state is State.USED else verdict.why,
-    )
+    if runner is not None:
+        registration, event, t0 = runner.registration_id, runner.event_id, runner.t0
+        clock_ns = at - t0 if t0 is not None and at >= t0 else None
+        chip_ns = at - start if start is not None and at >= start else None
+    why = "" if verdict.state is State.USED else verdict.why
+    return _make_crossing((
+        crossing_id(site, passing.number), passing.location, passing.chip, at, passing.method,
+        passing.reads, passing.rssi, passing.antenna, passing.reader, passing.last_at,
+        registration, event, clock_ns, chip_ns, verdict.state, why,
+    ))  # fmt: skip
 
 
 def crossing_id(site: str, number: int) -> str:

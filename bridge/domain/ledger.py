@@ -60,12 +60,7 @@ class Ledger:
             return
         self._shown.add(passing.number)
         passing.shown = signature
-        told = passing.told
-        if told is not None and told[0] == core:
-            crossing = told[1]._replace(reads=passing.reads, last_at=UtcNs(passing.last_at))
-        else:
-            crossing = crossing_of(self._site, passing, verdict, runner, start)
-        passing.told = (core, crossing) if passing.young else None
+        crossing = crossing_of(self._site, passing, verdict, runner, start)
         phase = Phase.FINAL if passing.final else Phase.PROVISIONAL
         self._waiting[crossing.id] = (crossing, phase)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 from bridge.domain.crossings import Sighting
 from bridge.domain.passings import Passing, Verdict, sighting
 from bridge.domain.reads import NS_PER_S, UtcNs
-from bridge.domain.results import Crossing, RemoteCrossing, TimedRead
+from bridge.domain.results import RemoteCrossing, TimedRead
 from bridge.domain.rules import LocationRules, Method, ReaderRules
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class Live(Passing):
         "seen",
         "settled",
         "shown",
-        "told",
         "track",
         "until",
         "verdict",
@@ -63,8 +62,6 @@ class Live(Passing):
         self.verdict: Verdict | None = None
         self.shown: int | None = None
         """Signature under which it was last told."""
-        self.told: tuple[int, Crossing] | None = None
-        """While young: what was told but for the counts, and a digest of it."""
         self.settled = False
         """Whether only its verdict or its runner can make it read differently from `shown`."""
 
@@ -93,7 +90,7 @@ class Live(Passing):
         self.queued = self.final = self.settled = False
         self.forgotten = self.known_from = 0
         self.until = CLOSED
-        self.verdict = self.shown = self.told = None
+        self.verdict = self.shown = None
         return self
 
     def remember(self) -> None:
@@ -116,12 +113,16 @@ class Live(Passing):
         """Bring the counts up to date: they are left behind while reads come."""
         if not self.young:
             return
+        self.stray = self.last_at - self.first_at > stray_ns
+        alone = self.seen.get(self.reader) if len(self.seen) == 1 else None
+        if alone is not None:  # nearly always
+            self.reads, self.outranked = self.forgotten + len(alone), 0
+            return
         self.reads, self.outranked = self.forgotten, 0
         for name, reads in self.seen.items():
             self.reads += len(reads)
             if name != self.reader and readers[name].priority != self.priority:
                 self.outranked += len(reads)
-        self.stray = self.last_at - self.first_at > stray_ns
 
     def refresh(self, rules: LocationRules, readers: Mapping[str, ReaderRules]) -> None:
         """Decide anew from the reads it knows."""
@@ -141,7 +142,6 @@ class Live(Passing):
         self.count(readers, stray_ns)
         self.young = False
         self.seen = _NOTHING
-        self.told = None
         self.until = CLOSED
 
     def prune(self, readers: Mapping[str, ReaderRules], before: int) -> None:

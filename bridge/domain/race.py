@@ -242,7 +242,8 @@ class Race:
         self._ledger.begin()
         judged = self._judge_all()
         for passing in self._tracks.closed:
-            if passing.track is not None:
+            # What was shown in this round was shown as final: its counts stand.
+            if passing.track is not None and not self._ledger.was_shown(passing.number):
                 self._show(passing.track.books, passing)
         self._tracks.closed = []
         for past, numbers in self._lost:
@@ -376,13 +377,14 @@ class Race:
         for track in books.tracks.values():
             if len(track.passings) <= _KEPT_UNUSED:
                 continue
-            idle = [p for p in track.passings if _idle(p)]
+            idle = [p for p in track.passings if not p.young and _idle(p)]
             for passing in idle[:-_KEPT_UNUSED]:
                 _drop(track, passing)
 
 
 def _idle(passing: Live) -> bool:
-    told = passing.final and passing.shown is not None and not passing.young
+    """Return whether a passing that no longer knows its reads has nothing more to say."""
+    told = passing.final and passing.shown is not None
     counts = passing.verdict is None or passing.verdict.state is State.USED
     return told and passing.ours and not passing.remotes and not counts
 

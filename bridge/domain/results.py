@@ -29,6 +29,8 @@ class State(Enum):
     IGNORED = "ignored"
     BAD_CLOCK = "bad_clock"
 
+    __hash__ = object.__hash__  # there is one of each; that of Enum is Python and costs more
+
 
 class Status(Enum):
     """Where a runner stands."""
