@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from bridge.adapters.mqtt_burst import BurstSocket
+from bridge.adapters.mqtt_burst import RETRY_S, BurstSocket
 from bridge.app.broker import Done, Interest
 
 WINDOW = 60
@@ -91,9 +91,9 @@ class Wire:
     def send(self, topic: str, payload: bytes, done: Done, *, retain: bool = False) -> None:
         """Publish with QoS 1; above the broker's receive maximum it waits here.
 
-        Paho puts the packet in a list and asks for the socket to become writable: everything sent
-        in one turn of the loop leaves in one burst. On a lost connection nothing happens, and the
-        end of the connection is what tells.
+        Paho puts the packet in a list and asks to be called when the socket is writable:
+        everything sent in one turn of the loop leaves in one burst. On a lost connection nothing
+        happens, and the end of the connection is what tells.
         """
         if len(self._open) >= self.window:
             self._held.append((topic, payload, done, retain))
@@ -106,12 +106,31 @@ class Wire:
         self._paho.publish(topic, payload, 0)
 
     def hasten(self) -> None:
-        """Move bytes in bursts from now on; a WebSocket keeps its own framing."""
+        """Move bytes in bursts from now on; a WebSocket keeps its own framing.
+
+        A burst socket can always be written to, so nobody need watch for it: registering with the
+        loop and taking it back cost as much as sending the burst.
+        """
         inner = self._paho.socket()
         self._paho.disable_logger()
         if isinstance(inner, socket.socket):
-            burst: Any = BurstSocket(inner, asyncio.get_running_loop())
+            loop = asyncio.get_running_loop()
+            burst: Any = BurstSocket(inner, loop)
             self._paho._sock = burst  # noqa: SLF001
+
+            def soon(*_: object) -> None:
+                loop.call_soon(self._write, loop)
+
+            loop.remove_writer(inner)
+            self._paho.on_socket_register_write = soon
+            self._paho.on_socket_unregister_write = None
+            self._write(loop)  # what was sent meanwhile
+
+    def _write(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let paho write what it has; again soon, if the network does not take it."""
+        self._paho.loop_write()
+        if self._paho.want_write() and self._paho.socket() is not None:
+            loop.call_later(RETRY_S, self._write, loop)
 
     async def subscribe(self, interests: Sequence[Interest], *, v5: bool) -> list[str]:
         """Subscribe to everything at once; return the topics the broker refuses."""

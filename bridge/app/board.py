@@ -7,6 +7,7 @@ the finish of the first configured event whose course has that location.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
+from heapq import nlargest
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -25,7 +26,8 @@ BEST = 50
 LATEST = 20
 """Runners of an announcer."""
 KEPT = 3 * LATEST
-"""Crossings kept per location: some are of one runner, some are withdrawn later."""
+"""Crossings kept per location: some are of one runner, some are withdrawn later. Twice as many are
+let in before the older half is dropped."""
 RUNS_NOTE = "board.runs"
 REVISIONS_PER_RUN = 1_000_000_000
 
@@ -208,8 +210,9 @@ class Board:
             kept.pop(crossing_id, None)
             return
         kept[crossing_id] = seen
-        if len(kept) > KEPT:
-            del kept[min(kept, key=lambda known: kept[known].at)]
+        if len(kept) > 2 * KEPT:
+            newest = nlargest(KEPT, kept.items(), key=lambda known: known[1].at)
+            self._seen[location] = dict(newest)
 
     def _last(self, location: str) -> bytes | None:
         """Return the message of the latest crossing by time, not of the latest revision."""

@@ -120,6 +120,16 @@ class _Parcel:
         return bool(self.reads or self.memory) or any(isinstance(e, Marker) for e in self.kept)
 
 
+def _plain(events: list[Event]) -> _Parcel | None:
+    """Return the parcel of reads with perhaps a `Remember` behind them: the hot path."""
+    last = events[-1]
+    memory = last.memory if isinstance(last, Remember) else None
+    reads = events if memory is None else events[:-1]
+    if set(map(type, reads)) != _ONLY_READS:
+        return None
+    return _Parcel(kept=cast("list[Kept]", reads), memory=memory, reads=len(reads))
+
+
 Dialler = Callable[[int], Awaitable[Transport]]
 """Open one more TCP connection to the reader's host, to the given port."""
 
@@ -322,12 +332,11 @@ class Connection:
             return
         utc = self._clock.utc_ns() if utc_ns is None else utc_ns
         boot = self._clock.boot_ns() if boot_ns is None else boot_ns
-        parcel = _Parcel()
-        if set(map(type, events)) == _ONLY_READS:
-            parcel.kept += cast("list[Kept]", events)
-            parcel.reads = len(events)
-            self._hand_in(parcel, utc, boot)
+        plain = _plain(events)
+        if plain is not None:
+            self._hand_in(plain, utc, boot)
             return
+        parcel = _Parcel()
         orders: list[Dial | Hangup | Alarm] = []
         # The end of a request may come in a piece of its own, long after the reads in it. Polls,
         # which go out as time passes, wait for nothing: a slow disk is no reader that fell silent.

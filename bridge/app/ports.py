@@ -157,10 +157,6 @@ class Journal(Protocol):
         """Yield own crossing messages in seq order, both ends included."""
         ...
 
-    def last_crossing(self, anchor: int) -> CrossingRow | None:
-        """Return the newest message about the crossing with this anchor."""
-        ...
-
 
 class MarkBook(Protocol):
     """Operator marks, append-only."""

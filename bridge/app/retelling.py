@@ -1,12 +1,13 @@
 """What was told of crossings so far, as the journal has it: nothing is told twice."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
 import orjson
 
 from bridge.app.ports import Journal
+from bridge.app.rows import CrossingRow
 
 T = TypeVar("T")
 
@@ -43,6 +44,21 @@ async def told_so_far(
             told[row.anchor] = None if withdrawn else digest(row.payload)
         await breathe()
     return told
+
+
+async def newest_of(
+    anchors: frozenset[int], store: Journal, last_seq: int, breathe: Callable[[], Awaitable[None]]
+) -> Iterable[CrossingRow]:
+    """Return the newest message about each of these crossings.
+
+    Reads all messages again: withdrawing what was told is rare, and an index for it would cost a
+    page of the card with every commit.
+    """
+    newest: dict[int, CrossingRow] = {}
+    for part in slices(store.crossings(1, last_seq) if anchors else iter(())):
+        newest.update((row.anchor, row) for row in part if row.anchor in anchors)
+        await breathe()
+    return newest.values()
 
 
 def slices(items: Iterator[T]) -> Iterator[list[T]]:

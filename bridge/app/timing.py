@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from bridge.app.ports import Clock, Store
-from bridge.app.retelling import SLICE, anchor_of, digest, slices, told_so_far
+from bridge.app.retelling import SLICE, anchor_of, digest, newest_of, slices, told_so_far
 from bridge.app.rows import Batch, ClockSample, CrossingRow, EventRow, ReadRun, SessionRow
 from bridge.app.standings import Standings
 from bridge.app.timebase import ReaderTime, TimeBase, timed_reads
@@ -423,7 +423,8 @@ class Timing:
 
     async def _difference(self, changes: Changes, race: Race, standings: Standings) -> Emission:
         """Return what the journal read again says differently from what was told."""
-        told = await told_so_far(self._store, self.last_seq, self._breathe)
+        upto = self.last_seq
+        told = await told_so_far(self._store, upto, self._breathe)
         rows: list[CrossingRow] = []
         for number, (crossing, phase) in enumerate(changes.crossings):
             if number % SLICE == 0:
@@ -433,7 +434,9 @@ class Timing:
                 continue
             if before is None or before != digest(self._render(crossing, phase, 0)):
                 rows.append(self._row(crossing, phase))
-        rows += [self._withdrawal(anchor) for anchor, digest in told.items() if digest is not None]
+        lost = frozenset(anchor for anchor, digest in told.items() if digest is not None)
+        newest = await newest_of(lost, self._store, upto, self._breathe)
+        rows += map(self._withdrawal, newest)
         results = [r for r in changes.results if standings.result(r.registration_id) != r]
         gone = [
             result
@@ -443,15 +446,12 @@ class Timing:
         ]
         return Emission(rows, results, gone)
 
-    def _withdrawal(self, anchor: int) -> CrossingRow:
-        """Say that a crossing told earlier no longer exists."""
-        last = self._store.last_crossing(anchor)
-        if last is None:
-            raise LookupError(anchor)
+    def _withdrawal(self, last: CrossingRow) -> CrossingRow:
+        """Say that a crossing of which `last` was told no longer exists."""
         seq = self._seq
         self._seq += 1
         message = orjson.loads(last.payload) | {"seq": seq, "state": "withdrawn"}
-        return CrossingRow(seq, anchor, last.location, orjson.dumps(message))
+        return last._replace(seq=seq, payload=orjson.dumps(message))
 
 
 def _by_arrival(rows: Iterable[EventRow]) -> Iterator[list[EventRow]]:

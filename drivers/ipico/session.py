@@ -82,7 +82,11 @@ class IpicoSession:
         if channel == REPLAY:
             return self._elite.replay(data)
         events = self._feed_main(data)
-        return events + self._memo() if self._is_settled else events
+        # Plain reads are noted at the next tick: a second of lines too many after a power cut is
+        # played back again and changes nothing, but notes with every read would wear the card.
+        if self._is_settled and not self._decoder.has_only_reads:
+            events += self._memo()
+        return events
 
     def tick(self, now_ns: int) -> list[Event]:
         """Let time pass."""

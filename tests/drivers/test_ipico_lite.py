@@ -58,11 +58,14 @@ def test_it_polls_one_command_at_a_time() -> None:
     assert 9 <= polls.count(b"ab00ff4bc2\r\n") <= 11
 
 
-def test_reads_come_through_in_pieces_and_are_counted_in_the_notes() -> None:
+def test_reads_come_through_in_pieces_and_are_counted_in_the_notes_as_time_passes() -> None:
     world = connected_lite()
+    before = len(world.events)
     world.cross(5)
     assert world.chips == world.all_chips
-    assert isinstance(world.events[-1], Remember)
+    assert not any(isinstance(event, Remember) for event in world.events[before:])
+    world.run(1)
+    assert any(isinstance(event, Remember) for event in world.events[before:])
     notes = json.loads(world.memory or "")
     assert (notes["kind"], notes["written"] + notes["lines"]) == ("lite", 5)
 

@@ -189,13 +189,6 @@ class JournalPart:
             yield from map(CrossingRow._make, page)
             first_seq = page[-1][0] + 1
 
-    def last_crossing(self, anchor: int) -> CrossingRow | None:
-        """Return the newest message about the crossing with this anchor."""
-        found = self._core.fetch(
-            "SELECT * FROM crossings WHERE anchor = ? ORDER BY seq DESC LIMIT 1", (anchor,)
-        )
-        return CrossingRow._make(found[0]) if found else None
-
 
 def session_values(session: SessionRow) -> tuple[int | str, ...]:
     """Return the columns of table `sessions`."""
