@@ -45,8 +45,10 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "zone": ("utc", "local"),
 }
 _WANTED: Final[Mapping[object, tuple[int, ...]]] = {"first": (FIRST,), "strongest": (STRONGEST,)}
-_OBJECT: Final = re.compile(rb'\{(?:[^{}"\r\n]++|"(?:[^"\\\r\n]|\\[^\r\n]){0,256}+"){0,64}+\}')
-"""Bounded, so that no text makes the search for the next object long."""
+_STRING: Final = rb'"(?:[^"\\\r\n]|\\[^\r\n]){0,256}"'
+_OTHER: Final = rb'[^{}"\r\n]*'
+_OBJECT: Final = re.compile(rb"\{%b(?:%b%b){0,64}\}" % (_OTHER, _STRING, _OTHER))
+"""Bounded, and with one way only to match a text, so that none makes the search long."""
 _BETWEEN: Final = re.compile(rb"[\s\[\],]*")
 _MOMENT: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?"

@@ -20,6 +20,8 @@ NS_PER_US: Final = 1_000
 LATEST_US: Final = 9_000_000_000_000_000
 """Year 2255: a stamp beyond it is no time, and would not fit the journal."""
 MOST_LAYOUTS: Final = 256
+MOST_AT_ONCE: Final = 512
+"""Tags matched by one pattern: the engine keeps a few hundred bytes for each."""
 _MOST_TEXTS: Final = 8_192
 
 _TV_NAMES: Final = {
@@ -175,12 +177,15 @@ class Layout:
 
     @cached_property
     def runs(self) -> "re.Pattern[bytes]":
-        """Match any number of such tags back to back."""
+        """Match such tags back to back, as many as there are up to a bound.
+
+        Not with a possessive ``++``: Python 3.11.2, which Debian 12 has, matches those wrongly.
+        """
         one = b"".join(
             re.escape(piece.constant) + (b".{%d}" % piece.size if piece.size else b"")
             for piece in self._pieces
         )
-        return re.compile(b"(?:" + one + b")++", re.DOTALL)
+        return re.compile(b"(?:" + one + b"){1,%d}" % MOST_AT_ONCE, re.DOTALL)
 
     def reads(self, run: bytes, memory: Memory) -> list[Kept]:
         """Return the reads of a run of such tags."""

@@ -20,7 +20,10 @@ from bridge.adapters.store.runs import GarbledRow
 
 FAN_BITS = 4
 FAN_OUT = 1 << FAN_BITS
-"""Segments of one level that are merged into one of the next: a million reads are some 20."""
+"""Segments of one level that are merged into one of the next."""
+CROWD = 24
+"""So many are in a level when the oldest of them are merged: a race of a third of a million reads
+never gets there, and a chip is looked for in a page of each."""
 SEAL_BITS = 9
 """A fresh segment has 512 blocks: some 30 reads in each."""
 _BLOCK_BITS = 24
@@ -112,7 +115,7 @@ def _seal(connection: sqlite3.Connection, generation: Generation) -> Work:
     chips = iter(generation.chips.items())
     while piece := list(islice(chips, _CHIPS)):
         for chip, ids in piece:
-            blocks.setdefault(hash_of(chip) >> 32 - SEAL_BITS, {})[chip] = ids
+            blocks.setdefault(hash_of(chip) >> 32 - SEAL_BITS, {})[chip] = ids.tolist()
         yield len(piece)
     rows = iter(sorted(blocks.items()))
     while some := list(islice(rows, _SLICE)):
@@ -227,7 +230,7 @@ def _free_segment(connection: sqlite3.Connection) -> int:
 def _crowded_level(connection: sqlite3.Connection) -> int | None:
     row = connection.execute(
         "SELECT level FROM segments GROUP BY level HAVING count(*) >= ? ORDER BY level LIMIT 1",
-        (FAN_OUT,),
+        (CROWD,),
     ).fetchone()
     return None if row is None else int(row[0])
 

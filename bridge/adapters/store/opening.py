@@ -26,7 +26,7 @@ from bridge.adapters.store.writer import Access
 from bridge.app.ports import Clock, Kind
 from bridge.errors import JournalError
 
-SEGMENT_READS = 8_192
+SEGMENT_READS = 16_384
 """Reads whose ids wait in memory (about 1 MB) before they become a sorted segment."""
 _OVERLAP_IDS = 1024
 _PAGE = 512

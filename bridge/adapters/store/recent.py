@@ -1,18 +1,25 @@
 """Which reads are not in the chip index yet: the memory part of a log-structured index."""
 
+from array import array
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bridge.app.rows import Batch, EventRow, Kind, ReadRun
+
+
+def _by_chip() -> "defaultdict[str, array[int]]":
+    return defaultdict(partial(array, "q"))
 
 
 @dataclass(slots=True)
 class Generation:
     """The reads of one stretch of the journal, by chip; frozen once handed on to be sealed."""
 
-    chips: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    chips: "defaultdict[str, array[int]]" = field(default_factory=_by_chip)
+    """Chip -> ids. Arrays: eight bytes each where a number and its place in a list take forty."""
     reads: int = 0
     last_id: int = 0
     tail: bool = True
