@@ -1,7 +1,7 @@
 """Figures of parts taken out of the service, each in a fresh process: JSON on stdout.
 
 ``inside bulk N``: N reads through decoder, journal and race, ``inside growth N`` the same in step;
-``inside decode DRIVER N``.
+``inside bare N``: as many through a bare prototype; ``inside decode DRIVER N``.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from bridge.bootstrap.core import Core, open_core
 from bridge.domain.reads import NS_PER_S, Read
 from bridge.driver_api import Alarm, Dial, Driver, Hangup, Kept, Opening, Remember, Send
 from drivers import BUILTIN
+from tests.bench.bare import bare
 from tests.bench.field import RATE, READS_PER_CROSSING, passings, wire
 from tests.bench.machine import calibrate
 from tests.bench.service import race_start_ns, write_config
@@ -55,13 +56,25 @@ def bulk(reads: int, *, in_step: bool) -> dict[str, object]:
         config = write_config(Path(folder), [1], None)
         drivers = Registry(BUILTIN)
         core = open_core(load_config(config, {}, drivers), drivers, SystemClock())
-        start = race_start_ns() + 60 * NS_PER_S
-        sightings = passings(drivers.find("ipico"), start_ns=start, reads=reads, rate=RATE)
-        lines = wire(drivers.find("ipico"), sightings)
+        lines = _lines(drivers.find("ipico"), reads)
         unit = calibrate()
         settle()
         marks = asyncio.run(_through(core, lines, in_step=in_step))
         return {"marks": marks, "crossings": core.timing.last_seq, "unit": unit}
+
+
+def least(reads: int) -> dict[str, object]:
+    """Return the CPU seconds that a bare prototype takes for the same reads."""
+    lines = _lines(Registry(BUILTIN).find("ipico"), reads)
+    settle()
+    with tempfile.TemporaryDirectory() as folder:
+        spent, crossings = bare(lines, Path(folder))
+    return {"cpu_s": spent, "crossings": crossings}
+
+
+def _lines(driver: Driver, reads: int) -> bytes:
+    start = race_start_ns() + 60 * NS_PER_S
+    return wire(driver, passings(driver, start_ns=start, reads=reads, rate=RATE))
 
 
 async def _through(core: Core, lines: bytes, *, in_step: bool) -> list[tuple[int, float, float]]:
@@ -120,6 +133,8 @@ def main(arguments: list[str]) -> None:
     what, *rest = arguments
     if what == "decode":
         said = decode(rest[0], int(rest[1]))
+    elif what == "bare":
+        said = least(int(rest[0]))
     else:
         said = bulk(int(rest[0]), in_step=what == "growth")
     sys.stdout.write(orjson.dumps(said).decode() + "\n")

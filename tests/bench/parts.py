@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import orjson
 
 from drivers import BUILTIN
+from tests.bench.field import READS_PER_CROSSING
 from tests.bench.figures import Figure, median
 from tests.bench.service import ROOT, environment
 from tests.bench.stage import Plan
 
 _MARKS = (10_000, 100_000, 1_000_000)
+_OF_BARE = 100_000 / 397_000
+"""What is asked of the bridge on a machine that brings a bare prototype to 397,000 reads a second:
+both move with the machine and its neighbours, so this says more than a number of reads."""
 _DECODED_AT_LEAST = {"llrp": 100_000}
 """Driver -> target, where there is one."""
 Mark = tuple[int, float, float]
@@ -21,17 +25,22 @@ Mark = tuple[int, float, float]
 def bulk(plan: Plan) -> list[Figure]:
     """(a) Decoder, journal and race, as fast as they go."""
     reads = plan.size(150_000, 400_000)
-    per_cpu, per_wall = [], []
+    per_cpu, per_wall, bare = [], [], []
     for turn in range(3):
         plan.say(f"a: bulk, turn {turn + 1} of 3")
         done, cpu_s, wall_s = _bulk(reads)[-1]
         per_cpu.append(done / cpu_s)
         per_wall.append(done / wall_s)
+        found = _inside("bare", str(reads))
+        assert found["crossings"] >= reads // READS_PER_CROSSING  # type: ignore[operator]
+        bare.append(reads / found["cpu_s"])  # type: ignore[operator]
     return [
         Figure(
             "a", "bulk: parse, journal, crossing", median(per_cpu), "reads/CPU s", least=100_000
         ),
         Figure("a", "bulk: the same by the clock", median(per_wall), "reads/s"),
+        Figure("a", "bulk: a bare prototype, without any rule", median(bare), "reads/CPU s"),
+        Figure("a", "bulk: bridge / bare", median(per_cpu) / median(bare), "", least=_OF_BARE),
     ]
 
 
