@@ -29,7 +29,6 @@ from bridge.domain.rules import ClockPolicy, EventId, ReaderRules, Rules
 
 log = structlog.get_logger(__name__)
 
-_AT = itemgetter(1)
 MOST_HELD = 100_000
 OLD_NS = 10 * NS_PER_S
 """Reads that are so old when they come were stored: a second more or less tells nobody anything."""
@@ -223,7 +222,7 @@ class Timing:
         self.race.fold(reads)
         self.folded += len(run)
         live_ns = reader.now(arrived) - OLD_NS
-        old = reads[-1].at < live_ns and max(map(_AT, reads)) < live_ns
+        old = reads[-1].at < live_ns and reads[run.stamps.index(newest)].at < live_ns
         self._untold = self._untold + len(run) if old else MOST_UNTOLD
 
     def _hold(self, rows: Iterable[EventRow]) -> None:

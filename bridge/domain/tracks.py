@@ -88,8 +88,7 @@ class Tracks:
                     at -= lane.offset_ns
                     if passing.last_at < at <= passing.until and number > passing.number:
                         known = passing.seen.get(reader)
-                        if known is not None and identity not in known:
-                            known[identity] = read
+                        if known is not None and known.setdefault(identity, read) is read:
                             passing.last_at = at
                             passing.until = at + lane.quiet_ns
                             continue

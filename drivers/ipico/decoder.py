@@ -18,8 +18,9 @@ MAX_FRAME: Final = 1024
 _SECONDS_KEPT: Final = 4096
 _TEXTS_KEPT: Final = 8192
 _RECORDS: Final = Struct("38s")
-_FIELDS: Final = Struct("2x2s12s4x12s2s2s2x")
-"""Of the same: reader id, chip, ``yymmddhhmmss``, hundredths, LRC."""
+_FIELDS: Final = Struct(">2xH12s4x12sHH2x")
+"""Of the same: reader id, chip, ``yymmddhhmmss``, hundredths, LRC; what has two characters as the
+number that those two bytes are, which is found faster than a text."""
 _RUN: Final = re.compile(rb"(?:aa[0-9a-f]{34}\r\n)+")
 _SIZE: Final = _RECORDS.size
 _HEX_DIGITS: Final = b"0123456789abcdef"
@@ -29,10 +30,10 @@ _HEX: Final = re.compile(rb"[0-9a-f]*", re.IGNORECASE)
 # What a record of the plain 38 bytes adds up to in its low 8 bits, header, LRC characters and CR
 # LF included, if its LRC is right: one sum over the whole line and one look-up check it.
 _LINE_SUM: Final = {
-    b"%02x" % lrc: (2 * ord("a") + lrc + sum(b"%02x" % lrc) + 13 + 10) & 0xFF for lrc in range(256)
+    int.from_bytes(b"%02x" % lrc): (2 * ord("a") + lrc + sum(b"%02x" % lrc) + 13 + 10) & 0xFF
+    for lrc in range(256)
 }
-_HUNDREDTHS: Final = {b"%02x" % n: n * records.HUNDREDTH_NS for n in range(100)}
-_NAIVE: Final = StampForm.NAIVE
+_HUNDREDTHS: Final = {int.from_bytes(b"%02x" % n): n * records.HUNDREDTH_NS for n in range(100)}
 
 
 class Decoder:
@@ -49,7 +50,7 @@ class Decoder:
         self._seconds: dict[bytes, int] = {}
         """``yymmddhhmmss`` of the last records -> ns: many fall into one second."""
         self._texts: dict[bytes, str] = {}
-        """Chips and reader ids: all reads of one share its text, and the hash kept in it."""
+        """Chips: all reads of one share its text, and the hash kept in it."""
         self.has_only_reads = True
 
     @property
@@ -98,20 +99,25 @@ class Decoder:
         """Decode back-to-back plain lower-case records: the hot path."""
         line_sum, hundredths_of = _LINE_SUM, _HUNDREDTHS
         seconds, texts = self._seconds, self._texts
-        make, add = tuple.__new__, events.append
+        make, add, read, naive = tuple.__new__, events.append, Read, StampForm.NAIVE
+        of_digits, of_unit = b"", -1
+        second: int | None = None
+        name = ""
         records_and_fields = zip(_RECORDS.iter_unpack(run), _FIELDS.iter_unpack(run), strict=True)
         for (raw,), (unit, chip, digits, hundredths, check) in records_and_fields:
-            second = seconds[digits] if digits in seconds else self._learn(digits)
+            if digits != of_digits:
+                of_digits = digits
+                second = seconds[digits] if digits in seconds else self._learn(digits)
+            if unit != of_unit:
+                of_unit, name = unit, self._text(unit.to_bytes(2))
             rest = hundredths_of.get(hundredths)
             if (
                 second is not None
                 and rest is not None
                 and adler32(raw, 0) & 0xFF == line_sum[check]
             ):
-                name = texts[chip] if chip in texts else self._text(chip)
-                unit_name = texts[unit] if unit in texts else self._text(unit)
-                stamp = second + rest
-                add(make(Read, (raw, name, stamp, _NAIVE, None, None, unit_name, None, None)))
+                text = texts[chip] if chip in texts else self._text(chip)
+                add(make(read, (raw, text, second + rest, naive, None, None, name, None, None)))
             else:
                 self._add(decode_line(raw), events)
 
@@ -127,8 +133,7 @@ class Decoder:
     def _text(self, digits: bytes) -> str:
         if len(self._texts) >= _TEXTS_KEPT:
             self._texts.clear()
-        text = self._texts[digits] = digits.decode("ascii")
-        return text
+        return self._texts.setdefault(digits, digits.decode("ascii"))
 
 
 def _plain_length(buffer: bytes) -> int:
