@@ -21,6 +21,7 @@ from bridge.app.ports import Store
 from bridge.app.rows import CrossingRow, EventRow, ReadRun, SessionRow
 from bridge.app.timebase import BAD
 from bridge.app.timing import Timing
+from bridge.domain.marked import Marked
 from bridge.domain.reads import NS_PER_MS, Chip
 from bridge.domain.results import TimedRead
 from bridge.domain.rules import ReaderRules
@@ -286,8 +287,8 @@ class CrossingArchive:
         self._stamp = stamp
         self._revisions = revisions
         self._seqs = array("q")
-        self._told = bytearray()
-        """One bit per anchor: its crossing has been final."""
+        self._told = Marked()
+        """Anchors of crossings that have been final."""
         self._behind = 1
         self._is_complete = False
 
@@ -362,9 +363,4 @@ class CrossingArchive:
         """Say whether a crossing is final for the first time, and note it; it needs a time."""
         if b'"state":"final"' not in row.payload or b'"at_ms":null' in row.payload:
             return False
-        byte, bit = divmod(row.anchor, 8)
-        if byte >= len(self._told):
-            self._told.extend(bytes(byte + 1024 - len(self._told)))
-        is_news = not self._told[byte] >> bit & 1
-        self._told[byte] |= 1 << bit
-        return is_news
+        return self._told.add(row.anchor)

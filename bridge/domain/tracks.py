@@ -8,6 +8,7 @@ from typing import Final
 from bridge.domain.entrants import Entrant, NoOwner, chip_key
 from bridge.domain.judging import Owner, runner_of, unowned
 from bridge.domain.live import CLOSED, YOUNG_NS, Live
+from bridge.domain.marked import Marked
 from bridge.domain.passings import distinct, form, sighting
 from bridge.domain.pure import BAD_CLOCK_AT, location_rules
 from bridge.domain.results import RemoteCrossing, State, TimedRead
@@ -20,25 +21,6 @@ History = Callable[[Sequence[str]], Iterable[TimedRead]]
 
 _ASK_AT_ONCE: Final = 200
 """Owners per question to the history: bounds what is in memory at once."""
-
-
-class Marked:
-    """A set of journal ids, one bit each."""
-
-    __slots__ = ("_bits",)
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, number: int) -> bool:
-        """Put a number in; return whether it is new."""
-        index, bit = number >> 3, 1 << (number & 7)
-        if index >= len(self._bits):
-            self._bits.extend(bytes(index + 1 - len(self._bits)))
-        if self._bits[index] & bit:
-            return False
-        self._bits[index] |= bit
-        return True
 
 
 class Tracks:

@@ -15,6 +15,7 @@ from bridge.app.forward_time import stamping, wall_ns
 from bridge.app.ports import Batch, ClockSample, CrossingRow
 from bridge.app.registry import Registry
 from bridge.bootstrap.core import Core, open_core
+from bridge.domain.passings import HAND_ENTERED
 from bridge.domain.reads import DAY_NS, NS_PER_S, Chip, Read, StampForm
 from bridge.driver_api import Marker
 from drivers import BUILTIN
@@ -175,7 +176,7 @@ async def test_a_time_that_cannot_be_believed_is_that_of_the_arrival(tmp_path: P
 def crossing(seq: int, anchor: int, state: str, place: str = "finish") -> CrossingRow:
     message = {
         "v": 1, "id": f"box-{anchor}", "seq": seq, "location": place, "chip": f"C{anchor}",
-        "at_ms": None if state == "nowhen" else AT_NS // 1_000_000 + anchor, "at_sub_ns": 5,
+        "at_ms": None if state == "nowhen" else AT_NS // 1_000_000 + anchor % 1_000, "at_sub_ns": 5,
         "state": "final" if state == "nowhen" else state, "antenna": None, "rssi": None,
     }  # fmt: skip
     return CrossingRow(seq, anchor, place, orjson.dumps(message))
@@ -189,7 +190,7 @@ ROWS = [
     crossing(5, 70, "final"),
     crossing(6, 73, "nowhen"),
     crossing(7, 71, "withdrawn"),
-    crossing(8, 9_000, "final"),
+    crossing(8, HAND_ENTERED + 3, "final"),
 ]
 
 
@@ -209,7 +210,7 @@ async def test_a_crossing_is_told_once_or_with_every_revision(tmp_path: Path, kn
         assert [(one.seq, one.chip) for one in once.read(1, 9)] == [
             (1, "C71"),
             (2, "C70"),
-            (3, "C9000"),
+            (3, f"C{HAND_ENTERED + 3}"),
         ]
         assert once.read(2, 1)[0].stamp == AT_NS + 70_000_000 + 5
         told = [orjson.loads(message) for message in each.messages(1, 99)]

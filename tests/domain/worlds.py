@@ -29,6 +29,8 @@ SITE = "box"
 CHIPS = ("a", "B", "b", "12@x", "c", "d")
 LOCATIONS = ("start", "5k", "finish", "mat")
 READERS = ("start-1", "5k-1", "5k-arrival", "finish-main", "finish-backup", "mat-1", "mat-2")
+AFTER_DAMAGE = 1_795_293_055_000_000
+"""Ids go on from the time in microseconds where a damaged journal cannot say how far it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,8 @@ def reads_of(rng: Random, size: int) -> list[TimedRead]:
             made.append(TimedRead(len(made) + 1, when, chip, name, rssi, step % 3, identity))
     if rng.random() < 0.5:
         made.sort(key=lambda read: read.at)
-    numbers = list(range(1, len(made) + 1))
+    first = rng.choice([1, 1, 1, AFTER_DAMAGE])
+    numbers = list(range(first, first + len(made)))
     if rng.random() < 0.3:
         rng.shuffle(numbers)
     return [read._replace(id=number) for read, number in zip(made, numbers, strict=True)]

@@ -46,6 +46,8 @@ async def plugged_in(folder: Path) -> AsyncIterator[None]:
             process.kill()
         for process in processes:
             await process.wait()
+        for name in SERIAL:  # as udev does; a link left behind may lead to another's new line
+            (folder / name).unlink(missing_ok=True)
 
 
 def counts(status: Status) -> dict[str, int]:

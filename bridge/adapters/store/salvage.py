@@ -86,11 +86,11 @@ def carry_over(fresh: sqlite3.Connection, damaged: Path) -> None:
 def first_free(damaged: Path, clock: Clock) -> tuple[int, int, int]:
     """Return event id, session id and seq that nothing in the damaged file can have.
 
-    What SQLite can not tell is replaced by the time (microseconds for events, else seconds): more
-    than any count ever reached, and more than the time of an earlier accident.
+    What SQLite can not tell is replaced by the time (microseconds for events, else milliseconds):
+    more than any count ever reached, and more than what was counted since an earlier accident.
     """
-    now_s = clock.utc_ns() // 1_000_000_000
-    free = [now_s * 1_000_000, now_s, now_s]
+    now_us = clock.utc_ns() // 1_000
+    free = [now_us, now_us // 1_000, now_us // 1_000]
     with suppress(sqlite3.Error), closing(connect_reader(damaged)) as old:
         for position, query in enumerate(_NUMBERS):
             with suppress(sqlite3.Error):
