@@ -17,7 +17,9 @@ def run(invocation: Invocation) -> None:
     Under systemd it is started with `systemctl start chip-bridge`.
     """
     from bridge.adapters.apart import Apart  # noqa: PLC0415
+    from bridge.adapters.memory import share_one_heap  # noqa: PLC0415
 
+    share_one_heap()
     check_installation()
     drivers = invocation.drivers()
     loading = Apart(invocation.load)  # goes on while we import the rest
