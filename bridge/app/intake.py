@@ -17,6 +17,7 @@ from bridge.driver_api import ClockStep, Control, Kept, Marker, Rejected, Status
 
 log = structlog.get_logger(__name__)
 
+_ONLY_READS = frozenset({Read})
 BACKLOG = 8_000
 """Rows not yet durable above which the links stop reading their sockets."""
 
@@ -118,12 +119,10 @@ class Intake:
         """Journal events and what follows from them; the awaitable ends when all is durable."""
         batch = Batch(samples=samples)
         markers: list[tuple[Marker, EventRow]] = []
-        for kind, some in groupby(kept, key=type):
+        are_reads = set(map(type, kept)) == _ONLY_READS  # nearly always: nothing to sort
+        for kind, some in [(Read, iter(kept))] if are_reads else groupby(kept, key=type):
             if kind is Read:
-                reads = cast("Iterable[Read]", some)
-                run = ReadRun.of_reads(self._next_id, session, utc_ns, boot_ns, reads)
-                batch.runs.append(run)
-                self._next_id += len(run)
+                batch.runs.append(self._run(session, utc_ns, boot_ns, some))
                 continue
             for event in some:
                 row = other_row(self.take_id(), session, event, utc_ns, boot_ns)
@@ -140,6 +139,12 @@ class Intake:
         for marker, row in markers:
             self._on_marker(reader, marker, row)
         return durable
+
+    def _run(self, session: int, utc_ns: int, boot_ns: int, reads: Iterable[Kept]) -> ReadRun:
+        plain = cast("Iterable[Read]", reads)
+        run = ReadRun.of_reads(self._next_id, session, utc_ns, boot_ns, plain)
+        self._next_id += len(run)
+        return run
 
     def _follow(self, samples: list[ClockSample], runs: list[ReadRun]) -> Emission:
         """Return what follows for the race; whatever goes wrong there, the rows go on."""

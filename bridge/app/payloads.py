@@ -77,7 +77,10 @@ def crossing(
         entrant: Whose crossing it is, or None for a chip nobody owns.
         zone: Zone of ``at``.
     """
-    timed = found.at >= 0
+    at_ms = at_sub_ns = at = None
+    if found.at >= 0:
+        at_ms, at_sub_ns = divmod(found.at, NS_PER_MS)
+        at = iso(found.at, zone)
     return orjson.dumps(
         {
             "v": VERSION,
@@ -86,9 +89,9 @@ def crossing(
             "site": site,
             "location": found.location,
             "chip": found.chip,
-            "at_ms": found.at // NS_PER_MS if timed else None,
-            "at_sub_ns": found.at % NS_PER_MS if timed else None,
-            "at": iso(found.at, zone) if timed else None,
+            "at_ms": at_ms,
+            "at_sub_ns": at_sub_ns,
+            "at": at,
             "state": state,
             "method": found.method._value_,
             "reads": found.reads,

@@ -375,9 +375,10 @@ class Race:
     def _collapse(self, books: Books) -> None:
         """Drop old passings that count for nothing and were told as final."""
         for track in books.tracks.values():
-            if len(track.passings) <= _KEPT_UNUSED:
+            passings = track.passings
+            if not passings or len(passings) - passings[-1].young <= _KEPT_UNUSED:
                 continue
-            idle = [p for p in track.passings if not p.young and _idle(p)]
+            idle = [p for p in passings if not p.young and _idle(p)]
             for passing in idle[:-_KEPT_UNUSED]:
                 _drop(track, passing)
 
