@@ -30,7 +30,7 @@ MEASURES: dict[str, Callable[[Plan], list[Figure]]] = {
 @click.option("--only", multiple=True, type=click.Choice([*MEASURES]), help="Measure this alone.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
 def bench(*, full: bool, only: tuple[str, ...], json_path: Path | None) -> None:
-    """Measure, and print each figure beside its target. Quick mode takes under eight minutes."""
+    """Measure, and print each figure beside its target. Quick mode takes under ten minutes."""
     began = time.perf_counter()
 
     def say(text: str) -> None:
